@@ -1,0 +1,1 @@
+"""Image-to-image translation with energy-based models."""

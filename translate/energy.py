@@ -1,0 +1,159 @@
+"""The energy network: a residual convolutional network with one logit per image.
+
+No normalisation layers (so a batch never mixes its images, and training and sampling mode are the
+same function), input normalisation inside, and RGB input skips at every resolution: each level
+reads the picture at its own size besides the features of the finer level. A finer level whose
+outputs start at zero can therefore be added without changing the function (`EnergyModel.grow`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate.domain import NetworkConfig
+
+SLOPE = 0.2  # of every leaky ReLU
+
+
+class Downsample(nn.Module):
+    """Halve height and width after a binomial blur (1, 3, 3, 1).
+
+    Plain strided sampling aliases, and its gradient writes a grid into the picture; the blur's
+    gradient is a smooth upsampling (Zhang 2019, "Making convolutional networks shift-invariant
+    again").
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0
+        kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4).clone()
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N,C,H,W) -> (N,C,H/2,W/2)."""
+        return F.conv2d(x, self.kernel, stride=2, padding=1, groups=self.kernel.shape[0])
+
+
+class Level(nn.Module):
+    """One resolution: RGB skip and finer features in, residual blocks, coarser features out."""
+
+    def __init__(self, channels: int, out_channels: int, blocks: int) -> None:
+        super().__init__()
+        self.from_rgb = nn.Conv2d(3, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks)
+        )
+        self.down = Downsample(channels)
+        self.conv = nn.Conv2d(channels, out_channels, 3, padding=1)
+        self.skip = nn.Conv2d(channels, out_channels, 1, bias=False)
+
+    def forward(self, rgb: Tensor, finer: Tensor | None) -> Tensor:
+        """(N,3,H,W) normalised picture, (N,C,H,W) finer features -> (N,C',H/2,W/2)."""
+        x = self.from_rgb(rgb)
+        if finer is not None:
+            x = x + finer
+        for block in self.blocks:
+            x = x + block(F.leaky_relu(x, SLOPE))
+        x = self.down(x)
+        return self.skip(x) + self.conv(F.leaky_relu(x, SLOPE))
+
+    def silence(self) -> None:
+        """Make the level's output zero until training moves it."""
+        for parameter in (*self.conv.parameters(), *self.skip.parameters()):
+            nn.init.zeros_(parameter)
+
+
+class Head(nn.Module):
+    """Coarsest features -> logit. `aligned` keeps positions, `pooled` takes any height and width."""
+
+    def __init__(self, channels: int, extent: int, *, aligned: bool) -> None:
+        super().__init__()
+        self.from_rgb = nn.Conv2d(3, channels, 3, padding=1)
+        self.aligned = aligned
+        self.conv = nn.Conv2d(channels, channels, extent if aligned else 3, padding=0 if aligned else 1)
+        self.linear = nn.Linear(channels, 1)
+
+    def forward(self, rgb: Tensor, finer: Tensor | None) -> Tensor:
+        """(N,3,H,W), (N,C,H,W) -> (N,) float32."""
+        x = self.from_rgb(rgb)
+        if finer is not None:
+            x = x + finer
+        x = F.leaky_relu(self.conv(F.leaky_relu(x, SLOPE)), SLOPE)
+        features = x.mean(dim=(2, 3)).float()
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round the logit
+            return self.linear(features).squeeze(1)
+
+
+class EnergyModel(nn.Module):
+    """f: picture -> logit, with energy −f (Yin, Li, Rohde 2022, eq. 1).
+
+    Args:
+        config: size, channels (finest level first), blocks, head, input statistics.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.channels
+        self.levels = nn.ModuleList(
+            Level(c, following, config.blocks)
+            for c, following in zip(channels[:-1], channels[1:], strict=True)
+        )
+        self.head = Head(channels[-1], config.coarsest, aligned=config.head == "aligned")
+        self.down = Downsample(3)
+        self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
+
+    def logit(self, x: Tensor) -> Tensor:
+        """Raw scalar per image; sigmoid(logit) = P(x from p_data).
+
+        Args:
+            x: (N,3,H,W) float in [0,1]; H = W = `config.size` for an aligned head, else any
+                multiples of `config.stride`.
+
+        Returns:
+            (N,) float32, high for images like p_data.
+        """
+        self.config.check_shape(x.shape[-2], x.shape[-1])
+        rgb = (x - self.mean) / self.std
+        features: Tensor | None = None
+        for level in self.levels:
+            features = level(rgb, features)
+            rgb = self.down(rgb)
+        return self.head(rgb, features)
+
+    def energy(self, x: Tensor) -> Tensor:
+        """(N,3,H,W) float in [0,1] -> (N,) float32 = −logit."""
+        return -self.logit(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same as `logit`."""
+        return self.logit(x)
+
+    def grow(self, channels: Iterable[int]) -> EnergyModel:
+        """A new model with finer levels in front, each doubling the size.
+
+        The new levels' outputs start at zero, so for every x of the new size
+        `grown.logit(x) == self.logit(down(x))`, with `down` the network's own blur-and-halve.
+
+        Args:
+            channels: of the new levels, finest first.
+        """
+        grown = EnergyModel(self.config.grown(tuple(channels)))
+        added = len(grown.levels) - len(self.levels)
+        for old, new in zip(self.levels, grown.levels[added:], strict=True):
+            new.load_state_dict(old.state_dict())
+        grown.head.load_state_dict(self.head.state_dict())
+        level = grown.levels[added - 1]
+        assert isinstance(level, Level)
+        level.silence()
+        return grown.to(self.mean.device)

@@ -1,0 +1,226 @@
+"""Projected gradient steps on an energy: the one loop behind preview, training and tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from translate.errors import SettingsError
+
+Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
+
+TINY = 1e-12  # keeps 0/0 away from zero gradients and zero distances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PGD:
+    """Settings of the descent.
+
+    Attributes:
+        steps: how many moves, ≥ 0.
+        step_size: length of one move in the chosen norm, pixels in [0,1].
+        eps: radius of the ball around the source that the result stays in, same norm.
+        norm: `l2` moves along the normalised gradient, `linf` along its sign.
+        decay: in [0,1]; move k has length step_size · (1 − decay · k/steps).
+        random_start: L2 or Linf radius of the noise added to the source before the first move;
+            needs a generator.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+
+    steps: int
+    step_size: float
+    eps: float = math.inf
+    norm: Literal["l2", "linf"] = "l2"
+    decay: float = 0.0
+    random_start: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise SettingsError(f"steps is {self.steps}; use 0 or more")
+        if not (0 < self.step_size < math.inf):
+            raise SettingsError(f"step_size is {self.step_size}; use a positive number")
+        if not self.eps > 0:
+            raise SettingsError(f"eps is {self.eps}; use a positive number")
+        if self.norm not in ("l2", "linf"):
+            raise SettingsError(f"norm is {self.norm!r}; use 'l2' or 'linf'")
+        if not 0 <= self.decay <= 1:
+            raise SettingsError(f"decay is {self.decay}; use a number from 0 to 1")
+        if not 0 <= self.random_start < math.inf:
+            raise SettingsError(f"random_start is {self.random_start}; use 0 or more")
+
+    def length(self, index: int) -> float:
+        """Length of move `index` (0 is the first)."""
+        return self.step_size * (1 - self.decay * index / max(self.steps, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One state of the descent; `index` 0 is the source itself.
+
+    Attributes:
+        x: (N,3,H,W) float32 in [0,1], detached.
+        energy: (N,) energy of x.
+        distance: (N,) L2 distance of x to the source.
+        active: (N,) bool, False for images that have reached the stop energy.
+    """
+
+    index: int
+    x: Tensor
+    energy: Tensor
+    distance: Tensor
+    active: Tensor
+
+
+def descend(
+    energy: Energy,
+    source: Tensor,
+    pgd: PGD,
+    *,
+    mask: Tensor | None = None,
+    stop: Tensor | float | None = None,
+    generator: torch.Generator | None = None,
+) -> Iterator[Step]:
+    """Walk every image of a batch downhill (Yin, Li, Rohde 2022, section 3; Madry et al. 2018).
+
+    Nothing is read back to the host inside a step, no grad mode is held across a `yield`, and each
+    image goes its own way whatever else is in the batch. Closing the generator stops the descent.
+
+    Args:
+        energy: (N,3,H,W) float32 in [0,1] -> (N,); any callable that autograd can follow.
+        source: (N,3,H,W) float32 in [0,1].
+        pgd: settings.
+        mask: bool, broadcastable to source; pixels where it is False stay bit-equal.
+        stop: energy, one number or (N,), at or below which an image stays where it is.
+        generator: source of randomness for `pgd.random_start`.
+
+    Yields:
+        `pgd.steps` + 1 states, the source (after any random start) first.
+
+    Raises:
+        SettingsError: a random start without a generator.
+    """
+    source = source.detach()
+    x = _start(source, pgd, mask, generator)
+    active = torch.ones(len(x), dtype=torch.bool, device=x.device)
+    for index in range(pgd.steps + 1):
+        last = index == pgd.steps
+        value, gradient = (_value(energy, x), None) if last else _value_and_gradient(energy, x)
+        if stop is not None:
+            active = active & (value > stop)
+        yield Step(index, x, value, l2_norm(x - source), active)
+        if gradient is not None:
+            moved = _move(x, gradient, source, pgd, index, mask)
+            x = moved if stop is None else torch.where(active.view(-1, 1, 1, 1), moved, x)
+
+
+def attack(energy: Energy, source: Tensor, pgd: PGD) -> Tensor:
+    """Only the end point of `descend`, without the last state's energy: the inner loop of training.
+
+    Args:
+        energy: (N,3,H,W) float32 in [0,1] -> (N,).
+        source: (N,3,H,W) float32 in [0,1].
+        pgd: settings; `random_start` is not used.
+
+    Returns:
+        (N,3,H,W) float32 in [0,1], detached.
+    """
+    source = x = source.detach()
+    for index in range(pgd.steps):
+        _, gradient = _value_and_gradient(energy, x)
+        x = _move(x, gradient, source, pgd, index, None)
+    return x
+
+
+def blend(*terms: tuple[Energy, float]) -> Energy:
+    """The weighted sum of several energies as one energy.
+
+    Args:
+        terms: (energy, weight) pairs.
+
+    Raises:
+        SettingsError: no term is given.
+    """
+    if not terms:
+        raise SettingsError("blend needs at least one energy")
+
+    def blended(x: Tensor) -> Tensor:
+        total = terms[0][1] * terms[0][0](x)
+        for energy, weight in terms[1:]:
+            total = total + weight * energy(x)
+        return total
+
+    return blended
+
+
+def project_ball(x: Tensor, source: Tensor, eps: float, norm: Literal["l2", "linf"]) -> Tensor:
+    """argmin over y of ‖y − x‖₂ subject to ‖y − source‖ ≤ eps, per image.
+
+    Args:
+        x, source: (N,3,H,W).
+        eps: radius, may be infinite.
+        norm: of the ball.
+    """
+    if eps == math.inf:
+        return x
+    delta = x - source
+    if norm == "linf":
+        return source + delta.clamp(-eps, eps)
+    scale = (eps / l2_norm(delta).clamp_min(TINY)).clamp_max(1.0)
+    return source + delta * scale.view(-1, 1, 1, 1)
+
+
+def l2_norm(x: Tensor) -> Tensor:
+    """(N,...) -> (N,) Euclidean length per image."""
+    return torch.linalg.vector_norm(x.flatten(1), dim=1)
+
+
+def _start(
+    source: Tensor, pgd: PGD, mask: Tensor | None, generator: torch.Generator | None
+) -> Tensor:
+    if pgd.random_start == 0:
+        return source
+    if generator is None:
+        raise SettingsError("a random start needs a generator; pass generator=")
+    noise = torch.rand(source.shape, generator=generator, device=generator.device) * 2 - 1
+    noise = noise.to(source) * pgd.random_start
+    if pgd.norm == "l2":
+        noise = noise * (pgd.random_start / l2_norm(noise).clamp_min(TINY)).view(-1, 1, 1, 1)
+    return _project(source + noise, source, pgd, mask)
+
+
+def _value(energy: Energy, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return energy(x)
+
+
+def _value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        value = energy(x)
+        (gradient,) = torch.autograd.grad(value.sum(), x)
+    return value.detach(), gradient
+
+
+def _move(
+    x: Tensor, gradient: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None
+) -> Tensor:
+    gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
+    if mask is not None:
+        gradient = gradient * mask
+    if pgd.norm == "l2":
+        direction = gradient / l2_norm(gradient).clamp_min(TINY).view(-1, 1, 1, 1)
+    else:
+        direction = gradient.sign()
+    return _project(x - pgd.length(index) * direction, source, pgd, mask)
+
+
+def _project(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
+    x = project_ball(x, source, pgd.eps, pgd.norm).clamp(0.0, 1.0)
+    return x if mask is None else torch.where(mask, x, source)

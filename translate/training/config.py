@@ -1,0 +1,207 @@
+"""The training recipe: a TOML file as data, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from translate.domain import NetworkConfig
+from translate.errors import TrainingError
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Settings):
+    """Images from one folder or zip.
+
+    Attributes:
+        path: relative to the data folder given on the command line.
+        weight: share of this source among the sources of its list, relative.
+        hold_out: how many of the last names are never trained on.
+        terms: origin and licence, copied to the model card.
+    """
+
+    path: str
+    weight: float = Field(default=1.0, gt=0)
+    hold_out: int = Field(default=0, ge=0)
+    terms: str = ""
+
+
+class Augment(_Settings):
+    """Random changes to training images.
+
+    Attributes:
+        flip: probability of mirroring.
+        crop: probability of a random crop, resized back.
+        crop_scale: range of the crop's share of the area.
+        crop_ratio: range of the crop's width / height.
+        brightness: range of a factor on all pixels.
+    """
+
+    flip: float = Field(default=0.5, ge=0, le=1)
+    crop: float = Field(default=0.5, ge=0, le=1)
+    crop_scale: tuple[float, float] = (0.8, 1.0)
+    crop_ratio: tuple[float, float] = (0.9, 1.1)
+    brightness: tuple[float, float] = (1.0, 1.0)
+
+
+class Data(_Settings):
+    """What the model learns to tell apart: p_data and the images that the attack starts from."""
+
+    p_data: tuple[Source, ...] = Field(min_length=1)
+    p_0: tuple[Source, ...] = Field(min_length=1)
+    augment_p_data: Augment = Augment()
+    augment_p_0: Augment = Augment()
+
+
+class Network(_Settings):
+    """Shape of the final network; earlier stages use the coarse end of it. See `NetworkConfig`."""
+
+    channels: tuple[int, ...]
+    blocks: int = 1
+    head: Literal["aligned", "pooled"] = "aligned"
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+
+class Stage(_Settings):
+    """One resolution.
+
+    Attributes:
+        size: pixels.
+        updates: optimiser updates.
+        batch_size: images of p_data, and as many of p_0, per update.
+        learning_rate: of Adam.
+        k_start, k_max: PGD steps of the attack, first and last.
+        updates_per_k: budget of one K; 0 divides `updates` evenly.
+        auc: mean AUC of data against attacked images above which K moves on early.
+        auc_window: updates that the mean is taken over; also the least number per K.
+        step_size: L2 length of one PGD step, in [0,1] pixels of a `reference_size` image.
+        r1: weight γ of the penalty ½γ·E‖∇f‖² on p_data, at `reference_size`.
+    """
+
+    size: int = Field(ge=8)
+    updates: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    k_start: int = Field(default=0, ge=0)
+    k_max: int = Field(ge=0)
+    updates_per_k: int = Field(default=0, ge=0)
+    auc: float = Field(default=0.85, ge=0.5, le=1)
+    auc_window: int = Field(default=25, ge=1)
+    step_size: float = Field(gt=0)
+    r1: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.k_start > self.k_max:
+            raise ValueError(f"k_start {self.k_start} is above k_max {self.k_max}")
+        return self
+
+    @property
+    def budget(self) -> int:
+        """Most updates spent at one K below `k_max`."""
+        return self.updates_per_k or max(1, self.updates // (self.k_max - self.k_start + 1))
+
+
+class Recipe(_Settings):
+    """Everything that decides a training run.
+
+    Attributes:
+        name: of the domain.
+        title: of the domain, for people.
+        summary: one line for people.
+        framing: how photos are fitted to the model's window.
+        seed: of all randomness.
+        reference_size: pixels at which step sizes and R1 weights are given. PGD lengths grow
+            with √(3HW), so with the size; R1 weights with its square. 0: given per stage as is.
+        r1_every: R1 on every n-th update, n times as strong.
+        ema: decay of the exponential average of the weights.
+        betas: of Adam.
+        sample_travel: travel of the translations the samples and the card use, as a share of
+            √(3HW).
+        sample_steps: PGD steps they take.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    title: str
+    summary: str = ""
+    framing: Literal["face", "scene", "crop"] = "crop"
+    seed: int = 0
+    reference_size: int = Field(default=0, ge=0)
+    r1_every: int = Field(default=1, ge=1)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    betas: tuple[float, float] = (0.0, 0.99)
+    sample_travel: float = Field(default=0.27, gt=0)
+    sample_steps: int = Field(default=18, ge=1)
+    data: Data
+    network: Network
+    stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        sizes = [stage.size for stage in self.stages]
+        if any(b not in (a, 2 * a) for a, b in zip(sizes, sizes[1:], strict=False)):
+            raise ValueError(f"stage sizes {sizes} must stay equal or double from stage to stage")
+        for index in range(len(sizes)):
+            self.network_at(index)
+        return self
+
+    def network_at(self, stage: int) -> NetworkConfig:
+        """The network of one stage: the final one without its finest levels."""
+        final, size = self.stages[-1].size, self.stages[stage].size
+        return NetworkConfig(
+            size=size,
+            channels=self.network.channels[(final // size).bit_length() - 1 :],
+            blocks=self.network.blocks,
+            head=self.network.head,
+            mean=self.network.mean,
+            std=self.network.std,
+        )
+
+    def step_size_at(self, stage: int) -> float:
+        """L2 length of one PGD step at the stage's resolution, in [0,1] pixels."""
+        return self.stages[stage].step_size * self._ratio(stage)
+
+    def r1_at(self, stage: int) -> float:
+        """R1 weight γ at the stage's resolution."""
+        return self.stages[stage].r1 * self._ratio(stage) ** 2
+
+    def _ratio(self, stage: int) -> float:
+        return self.stages[stage].size / self.reference_size if self.reference_size else 1.0
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read a recipe file, or a bundled recipe by name.
+
+    Raises:
+        TrainingError: the file is missing, no TOML, or a setting is wrong; all are named.
+    """
+    file = Path(path)
+    bundled = RECIPES / f"{path}.toml"
+    if not file.is_file() and bundled.is_file():
+        file = bundled
+    try:
+        table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        names = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise TrainingError(
+            f"{file}: no such recipe; name a TOML file or one of {names}"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"{file}: not a readable recipe ({error})") from None
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'recipe'}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise TrainingError(f"{file}: {problems}") from None

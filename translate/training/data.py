@@ -1,0 +1,189 @@
+"""Training images: folders and zips decoded once per size, random batches by update number."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional as F
+
+from translate.errors import TrainingError
+from translate.training.config import Augment, Source
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+Images = np.ndarray  # (N,size,size,3) uint8, often a memory map
+
+
+def load_images(
+    source: Source, root: Path, size: int, cache: Path, *, held_out: bool = False
+) -> Images:
+    """All images of a source at one size: scaled by the short side, centre crop.
+
+    Decoded images are kept under `cache` as one memory-mapped array, so that a resumed run starts
+    at once and sets larger than the memory work.
+
+    Args:
+        source: folder or zip.
+        root: that its path is relative to.
+        size: height and width in pixels.
+        cache: folder for decoded arrays.
+        held_out: give the held-out images instead of the training images.
+
+    Returns:
+        (N,size,size,3) uint8, read-only.
+
+    Raises:
+        TrainingError: the source is missing, holds no images, or one cannot be read.
+    """
+    path = root / source.path
+    names, read = _open(path)
+    if source.hold_out >= len(names):
+        raise TrainingError(
+            f"{path}: {len(names)} images, none left to train on with hold_out = {source.hold_out}"
+        )
+    split = len(names) - source.hold_out
+    names = names[split:] if held_out else names[:split]
+    if not names:
+        raise TrainingError(f"{path}: nothing is held out; set hold_out in the recipe")
+    stamp = f"{path.resolve()}|{path.stat().st_mtime_ns}|{size}|{names[0]}|{names[-1]}|{len(names)}"
+    file = cache / f"{path.stem}-{size}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}.npy"
+    if not file.is_file():
+        _decode_all(names, read, size, file)
+    return np.load(file, mmap_mode="r")
+
+
+def _open(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
+    if path.is_dir():
+        found = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+        names = sorted(str(p.relative_to(path)) for p in found)
+        read: Callable[[str], bytes] = lambda name: (path / name).read_bytes()  # noqa: E731
+    elif zipfile.is_zipfile(path):
+        archive = zipfile.ZipFile(path)
+        names = sorted(n for n in archive.namelist() if n.lower().endswith(SUFFIXES))
+        read = archive.read
+    else:
+        raise TrainingError(f"{path}: no such folder or zip; --data names where paths start")
+    if not names:
+        raise TrainingError(f"{path}: no images ({', '.join(SUFFIXES)}) in it")
+    return names, read
+
+
+def _decode_all(
+    names: Sequence[str], read: Callable[[str], bytes], size: int, file: Path
+) -> None:
+    def decode(name: str) -> np.ndarray:
+        try:
+            with Image.open(io.BytesIO(read(name))) as image:
+                return _fit(image.convert("RGB"), size)
+        except (OSError, UnidentifiedImageError, zipfile.BadZipFile) as error:
+            raise TrainingError(f"{name}: not a readable image ({error}); remove it") from None
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        array = np.lib.format.open_memmap(
+            temporary, mode="w+", dtype=np.uint8, shape=(len(names), size, size, 3)
+        )
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for start in range(0, len(names), 256):  # bounded, whatever the set's size
+                chunk = names[start : start + 256]
+                for index, pixels in enumerate(pool.map(decode, chunk), start):
+                    array[index] = pixels
+        array.flush()
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fit(image: Image.Image, size: int) -> np.ndarray:
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
+
+
+class Mix:
+    """A weighted mix of image sets; batch n is a pure function of the seed and n.
+
+    Nothing has to be saved to resume: asking for the same number gives the same batch.
+
+    Args:
+        sets: (N,size,size,3) uint8 each, one size.
+        weights: relative shares.
+        augment: random changes.
+        seed: of this mix.
+    """
+
+    def __init__(
+        self, sets: Sequence[Images], weights: Sequence[float], augment: Augment, seed: int
+    ) -> None:
+        self.sets = sets
+        self.weights = torch.tensor(weights, dtype=torch.float64)
+        self.augment = augment
+        self.seed = seed
+
+    def batch(self, number: int, count: int, device: torch.device) -> Tensor:
+        """Batch `number`: (count,3,size,size) float32 in [0,1], channels_last."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+        which = torch.multinomial(self.weights, count, replacement=True, generator=generator)
+        where = torch.rand(count, generator=generator, dtype=torch.float64)
+        images = [self.sets[s] for s in which.tolist()]
+        picked = [
+            np.asarray(images[i][int(u * len(images[i]))]) for i, u in enumerate(where.tolist())
+        ]
+        x = torch.from_numpy(np.stack(picked)).to(device)
+        x = x.permute(0, 3, 1, 2).float().div_(255.0)
+        return augmented(x, self.augment, generator)
+
+
+def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor:
+    """Flip, crop and brightness, each image its own way, in one resampling.
+
+    Args:
+        x: (N,3,H,W) float32 in [0,1].
+        augment: probabilities and ranges.
+        generator: on the CPU, whatever x is on.
+
+    Returns:
+        (N,3,H,W) float32 in [0,1].
+    """
+    n = len(x)
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(n, generator=generator) * (high - low) + low
+
+    cropped = uniform(0, 1) < augment.crop
+    area, ratio = uniform(*augment.crop_scale), uniform(*augment.crop_ratio)
+    width = torch.where(cropped, (area * ratio).sqrt().clamp_max(1.0), torch.ones(n))
+    height = torch.where(cropped, (area / ratio).sqrt().clamp_max(1.0), torch.ones(n))
+    shift_x, shift_y = uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)
+    mirror = torch.where(uniform(0, 1) < augment.flip, -1.0, 1.0)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 2] = width * mirror, shift_x
+    theta[:, 1, 1], theta[:, 1, 2] = height, shift_y
+    factor = uniform(*augment.brightness).view(-1, 1, 1, 1).to(x.device)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False).to(x.device)
+    x = F.grid_sample(x, grid, mode="bicubic", padding_mode="border", align_corners=False)
+    return (x * factor).clamp_(0.0, 1.0).contiguous(memory_format=torch.channels_last)
+
+
+def first_images(images: Images, count: int) -> Tensor:
+    """The first `count` images as (count,3,H,W) float32 in [0,1]."""
+    x = torch.from_numpy(np.ascontiguousarray(images[:count]))
+    return x.permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def batches(x: Tensor, size: int) -> Iterator[Tensor]:
+    """Consecutive slices of at most `size` images."""
+    for start in range(0, len(x), size):
+        yield x[start : start + size]

@@ -1,0 +1,249 @@
+"""Binary adversarial training with progressive attack length (Yin, Li, Rohde 2022, algorithm 1)."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from translate.device import autocast
+from translate.energy import EnergyModel
+from translate.errors import TrainingError
+from translate.pgd import PGD, attack, l2_norm
+from translate.training import checkpoint
+from translate.training.checkpoint import Position
+from translate.training.config import Augment, Recipe, Source, Stage
+from translate.training.data import Mix, load_images
+from translate.training.losses import auc, binary_loss, r1_penalty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one update measured.
+
+    Attributes:
+        stage, update, k: where the run stands.
+        loss: binary loss.
+        r1: ½·E‖∇f‖² at the stage's resolution, NaN on updates without it.
+        auc: data against attacked images.
+        travel: mean distance of the attack / (K × step size); NaN at K = 0. Falling travel with
+            rising AUC means that the network has learned to make the attack bounce.
+        data_logit, attacked_logit: means.
+        seconds: that the update took.
+    """
+
+    stage: int
+    update: int
+    k: int
+    loss: float
+    r1: float
+    auc: float
+    travel: float
+    data_logit: float
+    attacked_logit: float
+    seconds: float
+
+
+class Trainer:
+    """State of a run and the one thing it does: `update`.
+
+    Args:
+        recipe: all settings.
+        data_root: folder that the recipe's paths are relative to.
+        cache: folder for decoded images.
+        device: to train on.
+        dtype: of the convolutions; weights, loss and images stay float32.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data_root: Path, cache: Path, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.recipe = recipe
+        self.data_root = data_root
+        self.cache = cache
+        self.device = device
+        self.dtype = dtype
+        self.position = Position(k=recipe.stages[0].k_start)
+        with torch.random.fork_rng():
+            torch.manual_seed(recipe.seed)
+            model = EnergyModel(recipe.network_at(0))
+        self._use(model, copy.deepcopy(model))
+
+    @property
+    def stage(self) -> Stage:
+        """Settings of the current stage."""
+        return self.recipe.stages[self.position.stage]
+
+    @property
+    def done(self) -> bool:
+        """Whether the last stage has had all its updates."""
+        last = self.position.stage == len(self.recipe.stages) - 1
+        return last and self.position.update >= self.stage.updates
+
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """Go on from a checkpoint, with this trainer's recipe (which may have changed since).
+
+        Raises:
+            TrainingError: the checkpoint's network is not the recipe's at that stage.
+        """
+        if saved.position.stage >= len(self.recipe.stages):
+            raise TrainingError("the checkpoint is in a stage that the recipe no longer has")
+        config = self.recipe.network_at(saved.position.stage)
+        model, ema = EnergyModel(config), EnergyModel(config)
+        try:
+            model.load_state_dict(saved.model)
+            ema.load_state_dict(saved.ema)
+        except RuntimeError:
+            raise TrainingError("the checkpoint's network is not the recipe's") from None
+        self.position = saved.position
+        self._use(model, ema)
+        if saved.adam:
+            checkpoint.restore_adam(self.optimizer, saved.adam)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint that `restore` continues from exactly."""
+        checkpoint.save(
+            path,
+            recipe=self.recipe,
+            position=self.position,
+            model=self.model,
+            ema=self.ema,
+            optimizer=self.optimizer,
+        )
+
+    def update(self) -> Report:
+        """One optimiser update; enters the next stage first where one is due.
+
+        Raises:
+            TrainingError: the loss is not finite; the weights are those before this update.
+        """
+        if self.position.update >= self.stage.updates:
+            self._next_stage()
+        started = time.perf_counter()
+        stage, position = self.stage, self.position
+        data, start = self.batch()
+        length = self.recipe.step_size_at(position.stage)
+        attacked = self._attack(start, position.k, length)
+        loss, r1, logits = self._losses(data, attacked)
+        if not torch.isfinite(loss + r1.nan_to_num(0.0)):
+            raise TrainingError(
+                f"the loss is not finite at update {position.update} of stage {position.stage}; "
+                "resume from the last checkpoint with a lower learning_rate or a higher r1"
+            )
+        self.optimizer.step()
+        self._average()
+        travel = l2_norm(attacked - start).mean() / max(position.k * length, 1e-12)
+        report = Report(
+            stage=position.stage,
+            update=position.update,
+            k=position.k,
+            loss=float(loss),
+            r1=float(r1),
+            auc=float(auc(*logits)),
+            travel=float(travel) if position.k else float("nan"),
+            data_logit=float(logits[0].mean()),
+            attacked_logit=float(logits[1].mean()),
+            seconds=time.perf_counter() - started,
+        )
+        self._advance(stage, report)
+        return report
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """p_data and p_0 images of the next update, (N,3,H,W) float32 in [0,1] each."""
+        number, count = self.position.total_updates, self.stage.batch_size
+        return (
+            self.p_data.batch(number, count, self.device),
+            self.p_0.batch(number, count, self.device),
+        )
+
+    def _use(self, model: EnergyModel, ema: EnergyModel) -> None:
+        place: dict[str, object] = {"device": self.device, "memory_format": torch.channels_last}
+        self.model: EnergyModel = model.to(**place)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        self.ema: EnergyModel = ema.to(**place).requires_grad_(False)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=self.stage.learning_rate, betas=self.recipe.betas
+        )
+        data, seed = self.recipe.data, self.recipe.seed
+        self.p_data = self._mix(data.p_data, data.augment_p_data, 2 * seed)
+        self.p_0 = self._mix(data.p_0, data.augment_p_0, 2 * seed + 1)
+
+    def _mix(self, sources: tuple[Source, ...], augment: Augment, seed: int) -> Mix:
+        sets = [load_images(s, self.data_root, self.stage.size, self.cache) for s in sources]
+        return Mix(sets, [s.weight for s in sources], augment, seed)
+
+    def _next_stage(self) -> None:
+        old, new = self.recipe.network_at(self.position.stage), None
+        self.position.stage += 1
+        new = self.recipe.network_at(self.position.stage)
+        self.position.update = self.position.k_update = 0
+        self.position.k = self.stage.k_start
+        self.position.aucs = []
+        model, ema = self.model, self.ema
+        if new.size > old.size:
+            with torch.random.fork_rng():
+                torch.manual_seed(self.recipe.seed + self.position.stage)
+                model = model.grow(new.channels[:1])
+            grown = copy.deepcopy(model)
+            added = len(grown.levels) - len(ema.levels)
+            kept = {f"levels.{i}": f"levels.{i + added}" for i in range(len(ema.levels))}
+            state = grown.state_dict()
+            for key, value in ema.state_dict().items():
+                prefix = ".".join(key.split(".")[:2])
+                state[key.replace(prefix, kept.get(prefix, prefix), 1)] = value
+            grown.load_state_dict(state)
+            ema = grown
+        self._use(model, ema)
+
+    def _logit(self, x: Tensor) -> Tensor:
+        with autocast(self.device, self.dtype):
+            return self.model(x)
+
+    def _attack(self, start: Tensor, k: int, length: float) -> Tensor:
+        self.model.requires_grad_(False)  # saves the backward pass to the weights
+        attacked = attack(lambda x: -self._logit(x), start, PGD(steps=k, step_size=length))
+        self.model.requires_grad_(True)
+        return attacked
+
+    def _losses(self, data: Tensor, attacked: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self._logit(data), self._logit(attacked)
+        loss = binary_loss(*logits)
+        loss.backward()
+        r1 = torch.full((), float("nan"))
+        weight, every = self.recipe.r1_at(self.position.stage), self.recipe.r1_every
+        if weight > 0 and self.position.update % every == 0:
+            penalty = r1_penalty(self._logit, data)
+            (weight * every * penalty).backward()
+            r1 = penalty.detach().cpu()
+        return loss.detach().cpu(), r1, (logits[0].detach(), logits[1].detach())
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        done = self.position.total_updates
+        decay = min(self.recipe.ema, (1 + done) / (10 + done))
+        for mean, value in zip(self.ema.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+
+    def _advance(self, stage: Stage, report: Report) -> None:
+        position = self.position
+        position.update += 1
+        position.total_updates += 1
+        position.k_update += 1
+        position.total_images += stage.batch_size
+        position.seconds += report.seconds
+        position.aucs = [*position.aucs, report.auc][-stage.auc_window :]
+        full = len(position.aucs) == stage.auc_window
+        passed = full and sum(position.aucs) / len(position.aucs) > stage.auc
+        if position.k < stage.k_max and (passed or position.k_update >= stage.budget):
+            position.k += 1
+            position.k_update = 0
+            position.aucs = []
+
+
+def parameter_count(model: nn.Module) -> int:
+    """How many numbers are learned."""
+    return sum(p.numel() for p in model.parameters())
