@@ -1,4 +1,4 @@
-"""Which device and dtype to compute on. Only `auto` falls back; a named one that is missing fails."""
+"""Which device and dtype to compute on. Only `auto` falls back; a named one must be there."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise DeviceError(f"device {name!r} is unknown; use auto, cpu, cuda, cuda:N or mps") from None
+        raise DeviceError(
+            f"device {name!r} is unknown; use auto, cpu, cuda, cuda:N or mps"
+        ) from None
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
-            raise DeviceError(f"device {name!r} asked for, but {count} CUDA devices found; use auto")
+            raise DeviceError(
+                f"device {name!r} asked for, but {count} CUDA devices found; use auto"
+            )
         return torch.device("cuda", device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("device 'mps' asked for, but this machine has none; use auto")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from translate.errors import SettingsError
+from translate.errors import DomainError, SettingsError
 
+CARD_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FORMAT = 1  # raised when an older program could no longer read the card rightly
+MAX_CARD_BYTES = 1_000_000
 MAX_SIZE = 1024  # pixels
 MAX_PARAMETERS = 200_000_000
 
@@ -62,7 +70,7 @@ class NetworkConfig(BaseModel):
     def parameters(self) -> int:
         """How many numbers the weights hold; computed without building the network."""
         total = 0
-        for c, following in zip(self.channels[:-1], self.channels[1:], strict=True):
+        for c, following in itertools.pairwise(self.channels):
             total += c * (27 + 1) + self.blocks * c * (9 * c + 1)
             total += following * (9 * c + 1) + following * c
         last = self.channels[-1]
@@ -82,10 +90,154 @@ class NetworkConfig(BaseModel):
 
     def grown(self, channels: tuple[int, ...]) -> NetworkConfig:
         """The configuration with finer levels in front, each doubling the size."""
-        return NetworkConfig(
-            **{
-                **self.model_dump(),
-                "size": self.size * 2 ** len(channels),
-                "channels": (*channels, *self.channels),
-            }
+        size = self.size * 2 ** len(channels)
+        fields = {**self.model_dump(), "size": size, "channels": (*channels, *self.channels)}
+        return NetworkConfig.model_validate(fields)
+
+
+class Descent(BaseModel):
+    """The domain's own PGD defaults: what strength 1.0 is.
+
+    Attributes:
+        steps: how many moves.
+        step_size: L2 length of one move, in [0,1] pixels at the network's size.
+        decay: see `translate.pgd.PGD`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    steps: int = Field(ge=1, le=10_000)
+    step_size: float = Field(gt=0, allow_inf_nan=False)
+    decay: float = Field(default=0.0, ge=0, le=1)
+
+    @property
+    def travel(self) -> float:
+        """Summed length of all moves, in [0,1] pixels."""
+        return self.step_size * self.steps * (1 - self.decay * (self.steps - 1) / (2 * self.steps))
+
+
+class Calibration(BaseModel):
+    """Energies of held-out images, as 21 quantiles from 0 to 1 in steps of 0.05.
+
+    Attributes:
+        data: of p_data images.
+        source: of the photos that PGD is meant to start from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    data: tuple[float, ...] = Field(min_length=21, max_length=21)
+    source: tuple[float, ...] = Field(min_length=21, max_length=21)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, values in (("data", self.data), ("source", self.source)):
+            if any(b < a for a, b in itertools.pairwise(values)):
+                raise ValueError(f"{name} quantiles must not fall")
+        return self
+
+    @property
+    def target(self) -> float:
+        """Median energy of p_data images: where `auto` stops."""
+        return self.data[10]
+
+    def percentile(self, energy: float) -> float:
+        """Share of p_data images, in percent, whose energy is above `energy`.
+
+        50 is a typical image of the domain, 0 one less in-domain than all held-out ones.
+        """
+        values = self.data
+        if energy <= values[0]:
+            return 100.0
+        for index, (low, high) in enumerate(itertools.pairwise(values)):
+            if energy < high:
+                return 100.0 - 5.0 * (index + (energy - low) / (high - low))
+        return 0.0
+
+
+class Images(BaseModel):
+    """Where images came from and what may be done with them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    terms: str = ""
+    count: int = Field(default=0, ge=0)
+
+
+class Domain(BaseModel):
+    """A domain card. Fields that this program does not know are kept.
+
+    Attributes:
+        format: version of the card.
+        name, title, summary: for commands, for people, one line for people.
+        framing: how photos are fitted to the network's window.
+        network: shape of the energy model.
+        pgd: what strength 1.0 is.
+        calibration: energies of held-out images.
+        p_data, p_0: what the model was trained on.
+        licence: terms of the weights.
+        training: settings and duration of the run, free form.
+        metrics: measured figures, free form.
+        sha256: of each other file of the folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    format: int = Field(default=CARD_FORMAT, ge=1)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    title: str
+    summary: str = ""
+    framing: Literal["face", "scene", "crop"]
+    network: NetworkConfig
+    pgd: Descent
+    calibration: Calibration
+    p_data: tuple[Images, ...] = ()
+    p_0: tuple[Images, ...] = ()
+    licence: str = ""
+    training: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    sha256: dict[str, str]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256.get(WEIGHTS_FILE, "")):
+            raise ValueError(f"sha256 must state {WEIGHTS_FILE} in 64 hexadecimal digits")
+        if self.framing == "scene" and self.network.head == "aligned":
+            raise ValueError("scene framing needs a pooled head")
+        return self
+
+
+def read_domain(folder: Path) -> Domain:
+    """Read and check the card of a domain folder.
+
+    Raises:
+        DomainError: the card is missing, damaged, newer than this program or out of limits.
+    """
+    file = folder / CARD_FILE
+    try:
+        if file.stat().st_size > MAX_CARD_BYTES:
+            raise DomainError(f"{file}: larger than {MAX_CARD_BYTES:,} bytes, so no domain card")
+        table: Any = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DomainError(f"{folder}: not a domain, {CARD_FILE} is missing") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DomainError(f"{file}: not a readable domain card ({error})") from None
+    version = cast("dict[str, Any]", table).get("format") if isinstance(table, dict) else None
+    if isinstance(version, int) and version > CARD_FORMAT:
+        raise DomainError(
+            f"{file}: card format {version}, this program knows {CARD_FORMAT}; update the program"
         )
+    try:
+        return Domain.model_validate(table)
+    except ValidationError as error:
+        raise DomainError(f"{file}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """Every problem of a validation in one line: where, and what."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in e['loc']) or 'top level'}: "
+        f"{e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors()
+    )

@@ -8,13 +8,19 @@ outputs start at zero can therefore be added without changing the function (`Ene
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate.domain import NetworkConfig
+from translate.errors import DomainError
 
 SLOPE = 0.2  # of every leaky ReLU
 
@@ -70,13 +76,15 @@ class Level(nn.Module):
 
 
 class Head(nn.Module):
-    """Coarsest features -> logit. `aligned` keeps positions, `pooled` takes any height and width."""
+    """Coarsest features -> logit. `aligned` keeps positions, `pooled` takes any shape."""
 
     def __init__(self, channels: int, extent: int, *, aligned: bool) -> None:
         super().__init__()
         self.from_rgb = nn.Conv2d(3, channels, 3, padding=1)
         self.aligned = aligned
-        self.conv = nn.Conv2d(channels, channels, extent if aligned else 3, padding=0 if aligned else 1)
+        self.conv = nn.Conv2d(
+            channels, channels, extent if aligned else 3, padding=0 if aligned else 1
+        )
         self.linear = nn.Linear(channels, 1)
 
     def forward(self, rgb: Tensor, finer: Tensor | None) -> Tensor:
@@ -105,8 +113,7 @@ class EnergyModel(nn.Module):
         self.config = config
         channels = config.channels
         self.levels = nn.ModuleList(
-            Level(c, following, config.blocks)
-            for c, following in zip(channels[:-1], channels[1:], strict=True)
+            Level(c, following, config.blocks) for c, following in itertools.pairwise(channels)
         )
         self.head = Head(channels[-1], config.coarsest, aligned=config.head == "aligned")
         self.down = Downsample(3)
@@ -139,6 +146,11 @@ class EnergyModel(nn.Module):
         """Same as `logit`."""
         return self.logit(x)
 
+    def on(self, device: torch.device) -> Self:
+        """Move to a device, in the memory order its convolutions are fastest in."""
+        self.to(device)
+        return self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
+
     def grow(self, channels: Iterable[int]) -> EnergyModel:
         """A new model with finer levels in front, each doubling the size.
 
@@ -157,3 +169,35 @@ class EnergyModel(nn.Module):
         assert isinstance(level, Level)
         level.silence()
         return grown.to(self.mean.device)
+
+
+def load_energy_model(config: NetworkConfig, file: Path) -> EnergyModel:
+    """A network with the weights of a safetensors file, strictly: each parameter once, no other.
+
+    Args:
+        config: shape of the network.
+        file: float32, float16 or bfloat16 weights; computed with in float32.
+
+    Returns:
+        The model on the CPU with its parameters frozen.
+
+    Raises:
+        DomainError: the file is no safetensors file, or holds other parameters or shapes.
+    """
+    model = EnergyModel(config)
+    expected = model.state_dict()
+    try:
+        weights = load_file(file)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise DomainError(f"{file}: not a readable safetensors file ({error})") from None
+    if strangers := sorted(weights.keys() ^ expected.keys()):
+        fault = "is missing" if strangers[0] in expected else "does not belong to the network"
+        raise DomainError(f"{file}: parameter {strangers[0]!r} {fault} (of {len(strangers)} such)")
+    for name, value in weights.items():
+        if value.shape != expected[name].shape or not value.is_floating_point():
+            raise DomainError(
+                f"{file}: parameter {name!r} is {tuple(value.shape)} {value.dtype}, "
+                f"the card's network needs {tuple(expected[name].shape)} floats"
+            )
+    model.load_state_dict(weights)
+    return model.requires_grad_(False)

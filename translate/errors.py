@@ -1,11 +1,11 @@
 """The exception tree. Every message says what is wrong, where, and how to mend it.
 
-    TranslateError
-    ├── InputError       an image or a file that cannot be read or written
-    ├── SettingsError    a setting out of range
-    ├── DomainError      a domain that is unknown, incomplete or damaged
-    ├── DeviceError      a device or dtype that this machine does not have
-    └── TrainingError    training data, a recipe or a run that cannot go on
+TranslateError
+├── InputError       an image or a file that cannot be read or written
+├── SettingsError    a setting out of range
+├── DomainError      a domain that is unknown, incomplete or damaged
+├── DeviceError      a device or dtype that this machine does not have
+└── TrainingError    training data, a recipe or a run that cannot go on
 """
 
 

@@ -178,7 +178,8 @@ def project_ball(x: Tensor, source: Tensor, eps: float, norm: Literal["l2", "lin
 
 def l2_norm(x: Tensor) -> Tensor:
     """(N,...) -> (N,) Euclidean length per image."""
-    return torch.linalg.vector_norm(x.flatten(1), dim=1)
+    lengths: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
+    return lengths
 
 
 def _start(

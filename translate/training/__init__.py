@@ -1,1 +1,1 @@
-"""Binary adversarial training of energy models. Nothing outside this package imports it but the CLI."""
+"""Binary adversarial training of energy models. Only the CLI imports it."""

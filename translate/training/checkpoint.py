@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 
 from translate.errors import TrainingError
 from translate.files import atomic_path
 from translate.training.config import Recipe
+
+PATTERN = "checkpoint-*.safetensors"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +64,7 @@ def save(
     ema: nn.Module,
     optimizer: torch.optim.Adam | None,
 ) -> None:
-    """Write a checkpoint under a temporary name, then rename it. Without optimiser: weights only."""
+    """Write a checkpoint; without an optimiser, weights only."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in ema.state_dict().items()}
     if optimizer is not None:
@@ -83,8 +86,9 @@ def load(path: Path) -> Checkpoint:
         TrainingError: the file is missing, damaged or something else.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+        with safe_open(path, framework="pt") as handle:  # pyright: ignore[reportUnknownVariableType]
+            file = cast("Any", handle)  # safetensors leaves its own handle untyped
+            metadata: dict[str, str] = file.metadata() or {}
             tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if metadata.get("format") != "translate-checkpoint-1":
             raise TrainingError(f"{path}: not a training checkpoint")
@@ -110,13 +114,18 @@ def restore_adam(optimizer: torch.optim.Adam, saved: dict[str, Tensor]) -> None:
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
+def exists(folder: Path) -> bool:
+    """Whether a run has left a checkpoint here."""
+    return any(folder.glob(PATTERN))
+
+
 def latest(folder: Path) -> Path:
     """The newest checkpoint of a run.
 
     Raises:
         TrainingError: there is none.
     """
-    files = sorted(folder.glob("checkpoint-*.safetensors"))
+    files = sorted(folder.glob(PATTERN))
     if not files:
         raise TrainingError(f"{folder}: no checkpoint to resume from; start without --resume")
     return files[-1]
@@ -124,5 +133,5 @@ def latest(folder: Path) -> Path:
 
 def prune(folder: Path, keep: int) -> None:
     """Delete all but the newest `keep` checkpoints of a run."""
-    for file in sorted(folder.glob("checkpoint-*.safetensors"))[:-keep]:
+    for file in sorted(folder.glob(PATTERN))[:-keep]:
         file.unlink()

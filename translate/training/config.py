@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from translate.domain import NetworkConfig
+from translate.domain import NetworkConfig, describe
 from translate.errors import TrainingError
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -128,6 +129,10 @@ class Recipe(_Settings):
         sample_travel: travel of the translations the samples and the card use, as a share of
             √(3HW).
         sample_steps: PGD steps they take.
+        sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
+            target images, if `sample_steps` suffice.
+        licence: terms of the weights, for the card.
+        remarks: what the pictures look like, weaknesses included, for the card.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
@@ -141,6 +146,9 @@ class Recipe(_Settings):
     betas: tuple[float, float] = (0.0, 0.99)
     sample_travel: float = Field(default=0.27, gt=0)
     sample_steps: int = Field(default=18, ge=1)
+    sample_reach: float = Field(default=0.9, gt=0, le=1)
+    licence: str = ""
+    remarks: str = ""
     data: Data
     network: Network
     stages: tuple[Stage, ...] = Field(min_length=1)
@@ -148,7 +156,7 @@ class Recipe(_Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         sizes = [stage.size for stage in self.stages]
-        if any(b not in (a, 2 * a) for a, b in zip(sizes, sizes[1:], strict=False)):
+        if any(b not in (a, 2 * a) for a, b in itertools.pairwise(sizes)):
             raise ValueError(f"stage sizes {sizes} must stay equal or double from stage to stage")
         for index in range(len(sizes)):
             self.network_at(index)
@@ -192,16 +200,10 @@ def load_recipe(path: str | Path) -> Recipe:
         table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         names = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
-        raise TrainingError(
-            f"{file}: no such recipe; name a TOML file or one of {names}"
-        ) from None
+        raise TrainingError(f"{file}: no such recipe; name a TOML file or one of {names}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(f"{file}: not a readable recipe ({error})") from None
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'recipe'}: {e['msg']}"
-            for e in error.errors()
-        )
-        raise TrainingError(f"{file}: {problems}") from None
+        raise TrainingError(f"{file}: {describe(error)}") from None

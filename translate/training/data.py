@@ -9,8 +9,10 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
@@ -21,7 +23,7 @@ from translate.training.config import Augment, Source
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
-Images = np.ndarray  # (N,size,size,3) uint8, often a memory map
+Images = npt.NDArray[np.uint8]  # (N,size,size,3) uint8, often a memory map
 
 
 def load_images(
@@ -78,10 +80,8 @@ def _open(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
     return names, read
 
 
-def _decode_all(
-    names: Sequence[str], read: Callable[[str], bytes], size: int, file: Path
-) -> None:
-    def decode(name: str) -> np.ndarray:
+def _decode_all(names: Sequence[str], read: Callable[[str], bytes], size: int, file: Path) -> None:
+    def decode(name: str) -> Images:
         try:
             with Image.open(io.BytesIO(read(name))) as image:
                 return _fit(image.convert("RGB"), size)
@@ -105,7 +105,7 @@ def _decode_all(
         temporary.unlink(missing_ok=True)
 
 
-def _fit(image: Image.Image, size: int) -> np.ndarray:
+def _fit(image: Image.Image, size: int) -> Images:
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
     box = (left, top, left + side, top + side)
@@ -137,10 +137,11 @@ class Mix:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
         which = torch.multinomial(self.weights, count, replacement=True, generator=generator)
         where = torch.rand(count, generator=generator, dtype=torch.float64)
-        images = [self.sets[s] for s in which.tolist()]
-        picked = [
-            np.asarray(images[i][int(u * len(images[i]))]) for i, u in enumerate(where.tolist())
-        ]
+        chosen = cast("list[tuple[int, float]]", torch.stack([which.double(), where], 1).tolist())
+        picked: list[Images] = []
+        for index, share in chosen:
+            images = self.sets[int(index)]
+            picked.append(images[int(share * len(images))])
         x = torch.from_numpy(np.stack(picked)).to(device)
         x = x.permute(0, 3, 1, 2).float().div_(255.0)
         return augmented(x, self.augment, generator)

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
+from translate.errors import TrainingError
 from translate.training import checkpoint
 from translate.training.data import first_images, load_images
 from translate.training.samples import write_samples
@@ -65,8 +66,7 @@ def run(
         try:
             while not trainer.done and not stop.is_set():
                 report = trainer.update()
-                _record(report, trainer, log.write, scalars)
-                log.flush()
+                _record(report, trainer, log, scalars)
                 if session.samples_every and _due(trainer, session.samples_every):
                     _sample(trainer, session)
                 yield report
@@ -76,8 +76,12 @@ def run(
                     saved = now
                 if session.max_minutes and now - started > 60 * session.max_minutes:
                     break
-        finally:
+        except TrainingError:
+            raise  # the weights may be damaged: the last checkpoint is the good one
+        except BaseException:
             _save(trainer, session)
+            raise
+        _save(trainer, session)
 
 
 def _due(trainer: Trainer, every: int) -> bool:
@@ -85,13 +89,11 @@ def _due(trainer: Trainer, every: int) -> bool:
     return last or trainer.position.total_updates % every == 0
 
 
-def _record(
-    report: Report, trainer: Trainer, write: object, scalars: Scalars | None
-) -> None:
+def _record(report: Report, trainer: Trainer, log: TextIO, scalars: Scalars | None) -> None:
     values = asdict(report)
     line = {k: round(v, 5) if v == v else None for k, v in values.items()}
-    assert callable(write)
-    write(json.dumps(line) + "\n")
+    log.write(json.dumps(line) + "\n")
+    log.flush()
     if scalars is not None:
         for name, value in values.items():
             if value == value:

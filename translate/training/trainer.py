@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.device import autocast
 from translate.energy import EnergyModel
@@ -161,9 +161,9 @@ class Trainer:
         )
 
     def _use(self, model: EnergyModel, ema: EnergyModel) -> None:
-        place: dict[str, object] = {"device": self.device, "memory_format": torch.channels_last}
-        self.model: EnergyModel = model.to(**place)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        self.ema: EnergyModel = ema.to(**place).requires_grad_(False)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        self.model = model.on(self.device)
+        self.ema = ema.on(self.device)
+        self.ema.requires_grad_(False)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=self.stage.learning_rate, betas=self.recipe.betas
         )
@@ -208,7 +208,9 @@ class Trainer:
         self.model.requires_grad_(True)
         return attacked
 
-    def _losses(self, data: Tensor, attacked: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    def _losses(
+        self, data: Tensor, attacked: Tensor
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         self.optimizer.zero_grad(set_to_none=True)
         logits = self._logit(data), self._logit(attacked)
         loss = binary_loss(*logits)
@@ -242,8 +244,3 @@ class Trainer:
             position.k += 1
             position.k_update = 0
             position.aucs = []
-
-
-def parameter_count(model: nn.Module) -> int:
-    """How many numbers are learned."""
-    return sum(p.numel() for p in model.parameters())

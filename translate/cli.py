@@ -1,0 +1,329 @@
+"""Commands, flags and exit codes (0 fine, 1 some failed, 2 usage or unusable input). No logic."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from translate.errors import SettingsError, TranslateError
+
+if TYPE_CHECKING:
+    from translate.training.run import Session
+    from translate.training.trainer import Trainer
+    from translate.translator import Frame, Options, Translator
+
+app = typer.Typer(
+    help="Move photos into another domain (anime faces, …) by descending an energy model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Framing = Literal["auto", "face", "scene", "crop"]
+DomainName = Annotated[str, typer.Option("--domain", "-d", help="Bundled name or folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+Steps = Annotated[int | None, typer.Option(help="PGD moves; default: the domain's.")]
+StepSize = Annotated[float | None, typer.Option(help="L2 length of a move, pixels in [0,1].")]
+Eps = Annotated[float | None, typer.Option(help="L2 radius around the photo; default: no bound.")]
+Strength = Annotated[str, typer.Option(help="0 to 1, or auto: each photo until it belongs there.")]
+Seed = Annotated[int | None, typer.Option(help="Another variant of the result for each number.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+
+
+@app.command()
+def image(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Photo.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Picture: .png, .jpg, .webp, ….")],
+    domain: DomainName = "anime",
+    strength: Strength = "1.0",
+    steps: Steps = None,
+    step_size: StepSize = None,
+    eps: Eps = None,
+    seed: Seed = None,
+    framing: Annotated[Framing, typer.Option(help="What the network looks at.")] = "auto",
+    crop_only: Annotated[
+        bool, typer.Option("--crop-only", help="Only the window, not pasted back.")
+    ] = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    overwrite: Overwrite = False,
+    steps_dir: Annotated[
+        Path | None, typer.Option(help="Folder for every state on the way, as PNG.")
+    ] = None,
+    max_pixels: Annotated[int | None, typer.Option(help="Largest photo taken.")] = None,
+) -> None:
+    """Translate one photo."""
+    from translate.image_io import check_target, read_photo, write_image
+    from translate.translator import Translator
+
+    options = _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels)
+    check_target(out, overwrite=overwrite)
+    photo = read_photo(source, max_pixels=options.max_pixels)
+    translator = Translator.load(domain, device=device, dtype=dtype)
+    _say(f"{_place(translator)}; {source}")
+    started = time.perf_counter()
+    first = last = None
+    for frame in _progress(translator.frames(photo, options), "steps"):
+        first, last = first or frame, frame
+        if steps_dir is not None:
+            state = steps_dir / f"{out.stem}-{frame.index:03d}.png"
+            write_image(frame.image, state, overwrite=overwrite)
+    assert first is not None
+    assert last is not None
+    write_image(last.image, out, exif=photo.exif, overwrite=overwrite)
+    seconds = time.perf_counter() - started
+    for remark in (last.note, translator.remark(first, last)):
+        if remark:
+            _say(f"note: {remark}")
+    print(
+        f"{out}: energy {first.energy:.2f} -> {last.energy:.2f} "
+        f"(target {translator.domain.calibration.target:.2f}), {last.index} steps, {seconds:.2f} s"
+    )
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the grid and images.")],
+    domain: DomainName = "anime",
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=1024)] = 16,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Folder of pictures; default: noise.")
+    ] = None,
+    strength: Strength = "1.0",
+    steps: Steps = None,
+    step_size: StepSize = None,
+    seed: Annotated[int, typer.Option(help="Of the noise, or of the choice of pictures.")] = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Walk noise or any pictures into the domain: single images and a grid."""
+    from translate.generate import generate as run
+    from translate.generate import write_generated
+    from translate.translator import Translator
+
+    options = _options(strength, steps, step_size, None, None, "auto", True, None)
+    translator = Translator.load(domain, device=device, dtype=dtype)
+    _say(_place(translator))
+    images = run(translator, count, options, seed=seed, start=start)
+    grid = write_generated(images, out, overwrite=overwrite)
+    print(f"{grid}: {count} images")
+
+
+@app.command()
+def domains(
+    name: Annotated[str | None, typer.Argument(help="Explain this one.")] = None,
+) -> None:
+    """List the domains, or explain one."""
+    from translate.domain import read_domain
+    from translate.hub import bundled_domains, find_domain, open_domain
+
+    if name is None:
+        for known in bundled_domains():
+            domain = read_domain(find_domain(known))
+            print(f"{known:12} {domain.network.size} px, {domain.framing:6} {domain.summary}")
+        return
+    domain, weights = open_domain(name)
+    calibration = domain.calibration
+    print(f"{domain.title} ({domain.name}), {weights.parent}\n{domain.summary}")
+    print(f"network   {domain.network.size} px, {domain.network.parameters / 1e6:.2f} M parameters")
+    print(f"framing   {domain.framing}")
+    print(f"strength  1.0 is {domain.pgd.steps} steps of {domain.pgd.step_size:g}")
+    print(
+        f"energy    photos {calibration.source[10]:.2f}, target {calibration.target:.2f} (medians)"
+    )
+    for role, sets in (("p_data", domain.p_data), ("p_0", domain.p_0)):
+        for images in sets:
+            print(f"{role:9} {images.name}: {images.terms}")
+    print(f"licence   {domain.licence}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="TOML file or bundled name.")],
+    data: Annotated[Path, typer.Option(help="Folder that the recipe's paths start from.")] = Path(),
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/NAME.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last state.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the settings and the first batch, then stop.")
+    ] = False,
+    max_minutes: Annotated[float, typer.Option(min=0, help="Stop after; 0: no limit.")] = 0.0,
+    checkpoint_minutes: Annotated[float, typer.Option(min=0.01)] = 5.0,
+    keep: Annotated[int, typer.Option(min=1, help="Checkpoints kept.")] = 3,
+    samples_every: Annotated[int, typer.Option(min=0, help="Updates; 0: never.")] = 100,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Train an energy model of a new domain."""
+    from translate.device import pick_device, pick_dtype
+    from translate.training import checkpoint
+    from translate.training.config import load_recipe
+    from translate.training.run import Session
+    from translate.training.trainer import Trainer
+
+    settings = load_recipe(recipe)
+    folder = out or Path("runs") / settings.name
+    session = Session(
+        out=folder,
+        max_minutes=max_minutes,
+        checkpoint_minutes=checkpoint_minutes,
+        keep=keep,
+        samples_every=samples_every,
+    )
+    saved = checkpoint.load(checkpoint.latest(folder)) if resume else None
+    if not resume and not dry_run and checkpoint.exists(folder):
+        raise SettingsError(f"{folder} holds a run already; pass --resume, or another --out")
+    place = pick_device(device)
+    trainer = Trainer(settings, data, folder / "cache", place, pick_dtype(dtype, place))
+    if saved is not None:
+        trainer.restore(saved)
+    if dry_run:
+        from translate.training.describe import describe_run
+
+        print(describe_run(trainer))
+        return
+    _train(trainer, session)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="File or run folder.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Domain folder, e.g. weights/NAME.")],
+    data: Annotated[Path, typer.Option(help="Folder that the recipe's paths start from.")] = Path(),
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe with newer texts or sampling settings.")
+    ] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Turn a checkpoint into a domain folder, calibrated on held-out images."""
+    from translate.device import pick_device, pick_dtype
+    from translate.training.config import load_recipe
+    from translate.training.export import export as run
+
+    place = pick_device(device)
+    cache = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / "cache"
+    domain = run(
+        checkpoint,
+        out,
+        data_root=data,
+        cache=cache,
+        device=place,
+        dtype=pick_dtype(dtype, place),
+        recipe=None if recipe is None else load_recipe(recipe),
+    )
+    share = domain.metrics["share_at_or_below_data_median"]
+    print(f"{out}: strength 1.0 is {domain.pgd.steps} steps; {100 * share:.0f} % reach the target")
+
+
+def _options(
+    strength: str,
+    steps: int | None,
+    step_size: float | None,
+    eps: float | None,
+    seed: int | None,
+    framing: Framing,
+    crop_only: bool,
+    max_pixels: int | None,
+) -> Options:
+    from translate.image_io import DEFAULT_MAX_PIXELS
+    from translate.translator import Options
+
+    try:
+        share = "auto" if strength == "auto" else float(strength)
+    except ValueError:
+        raise SettingsError(f"strength is {strength!r}; use 0 to 1, or auto") from None
+    return Options(
+        strength=share,
+        steps=steps,
+        step_size=step_size,
+        eps=eps,
+        seed=seed,
+        framing=framing,
+        crop_only=crop_only,
+        max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
+    )
+
+
+def _place(translator: Translator) -> str:
+    dtype = str(translator.dtype).removeprefix("torch.")
+    return f"domain {translator.domain.name}, {translator.device}, {dtype}"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _progress(frames: Iterator[Frame], unit: str) -> Iterable[Frame]:
+    """The frames themselves, with a progress bar on a terminal."""
+    if not sys.stderr.isatty():
+        return frames
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(frames, description=unit, console=Console(stderr=True), transient=True)
+
+
+def _train(trainer: Trainer, session: Session) -> None:
+    from translate.training.run import run
+    from translate.training.scalars import tensorboard
+
+    stop = threading.Event()
+
+    def ask(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    _say(f"{trainer.recipe.name}, {trainer.device}, {trainer.dtype}; {session.out}")
+    with tensorboard(session.out) as scalars:
+        if scalars is None:
+            _say("note: no TensorBoard log; install tensorboard for one (log.jsonl is written)")
+        for report in run(trainer, session, stop, scalars):
+            line = (
+                f"{trainer.recipe.stages[report.stage].size} px "
+                f"{report.update + 1}/{trainer.recipe.stages[report.stage].updates} "
+                f"K {report.k} AUC {report.auc:.2f} loss {report.loss:.3f} "
+                f"travel {report.travel:.2f} "
+                f"{trainer.recipe.stages[report.stage].batch_size / report.seconds:.1f} images/s"
+            )
+            if sys.stderr.isatty():
+                print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+            elif report.update % 20 == 0:
+                _say(line)
+    done = "finished" if trainer.done else "stopped; go on with --resume"
+    print(f"{session.out}: {trainer.position.total_updates} updates, {done}")
+
+
+def main() -> None:
+    """Entry point of `translate`."""
+    _run(app)
+
+
+def _run(command: typer.Typer) -> None:
+    try:
+        command()
+    except TranslateError as error:
+        _say(f"error: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _say("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Samples of a domain: noise or any pictures, walked in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from translate.errors import InputError
+from translate.framing import extract
+from translate.grid import image_grid
+from translate.image_io import read_photo, to_array, to_pil, to_tensor, write_image
+from translate.translator import DEFAULTS, Options, Translator
+
+BATCH = 16
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def generate(
+    translator: Translator,
+    count: int,
+    options: Options = DEFAULTS,
+    *,
+    seed: int = 0,
+    start: Path | None = None,
+) -> Tensor:
+    """Walk `count` start images downhill.
+
+    Args:
+        translator: of the domain.
+        count: how many.
+        options: how far.
+        seed: of the noise, or of the choice of pictures.
+        start: folder of pictures; None is uniform noise.
+
+    Returns:
+        (count,3,size,size) float32 in [0,1] on the CPU.
+
+    Raises:
+        InputError: the folder holds no pictures, or one cannot be read.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    size = translator.domain.network.size
+    if start is None:
+        x = torch.rand(count, 3, size, size, generator=generator)
+    else:
+        x = _pictures(translator, start, count, generator, options)
+    results: list[Tensor] = []
+    for start_index in range(0, count, BATCH):
+        *_, (step, _last) = translator.descend(x[start_index : start_index + BATCH], options)
+        results.append(step.x.cpu())
+    return torch.cat(results)
+
+
+def write_generated(images: Tensor, out: Path, *, overwrite: bool) -> Path:
+    """Write 000.png … and grid.png into a folder; returns the grid's path."""
+    for index, pixels in enumerate(to_array(images)):
+        write_image(to_pil(pixels), out / f"{index:03d}.png", overwrite=overwrite)
+    columns = max(1, round(len(images) ** 0.5))
+    write_image(image_grid(images, columns=columns), out / "grid.png", overwrite=overwrite)
+    return out / "grid.png"
+
+
+def _pictures(
+    translator: Translator, folder: Path, count: int, generator: torch.Generator, options: Options
+) -> Tensor:
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{folder}: no pictures ({', '.join(SUFFIXES)}) in it")
+    order = torch.randperm(len(files), generator=generator)
+    windows: list[Tensor] = []
+    for index in range(count):
+        photo = read_photo(files[order[index % len(files)]], max_pixels=options.max_pixels)
+        windows.append(to_tensor(extract(photo.rgb, translator.window(photo, options))))
+    return torch.cat(windows)

@@ -1,0 +1,68 @@
+"""The model card: what a domain's `config.json` says, for people."""
+
+from __future__ import annotations
+
+from translate.domain import Domain, Images
+
+
+def model_card(domain: Domain) -> str:
+    """README.md of a domain folder, from nothing but its card."""
+    m, t, size = domain.metrics, domain.training, domain.network.size
+    stages = "\n".join(
+        f"| {s['size']} | {s['updates']} | {s['batch_size']} | {s['learning_rate']:g} | "
+        f"{s['k_start']}–{s['k_max']} | {s['step_size']:g} | {s['r1']:g} |"
+        for s in t["recipe"]["stages"]
+    )
+    return f"""---
+license: other
+tags: [image-to-image, energy-based-model]
+---
+# {domain.title}
+
+{domain.summary} An energy model of {domain.network.parameters / 1e6:.2f} million parameters at \
+{size}×{size} pixels, trained by binary adversarial training (Yin, Li, Rohde, ECCV 2022).
+
+## Data and terms
+
+{_sources("Target images (p_data)", domain.p_data)}
+{_sources("Start images of the attack (p_0)", domain.p_0)}
+
+Terms of the weights: {domain.licence or "see the data's terms above."}
+
+## Training
+
+{t["updates"]} updates, {t["images"]:,} target images seen, {t["hours"]} hours on \
+{t["hardware"] or "an accelerator"}; PGD of up to {t["k"]} steps at the end. Step sizes and R1 \
+weights are for {t["recipe"]["reference_size"]} px and scale with the size.
+
+| px | updates | batch | learning rate | K | step size | R1 |
+|---|---|---|---|---|---|---|
+{stages}
+
+## Measured
+
+On {m["held_out_sources"]} photos and {m["held_out_data"]} target images kept out of training, at \
+strength 1.0 ({domain.pgd.steps} steps of {domain.pgd.step_size:.3g}, L2 in [0,1] pixels):
+
+| figure | value |
+|---|---|
+| translations at or below the median energy of real target images | \
+{100 * m["share_at_or_below_data_median"]:.0f} % |
+| mean energy of photos | {m["energy_source_mean"]:.2f} |
+| mean energy of translations | {m["energy_translated_mean"]:.2f} |
+| mean energy of real target images | {m["energy_data_mean"]:.2f} |
+| mean L2 distance travelled | {m["l2_distance_mean"]:.1f} |
+| SSIM of translation and photo | {m["ssim_to_source"]:.2f} |
+
+Measured by `translate export`, which wrote this page.
+{_remarks(domain)}"""
+
+
+def _sources(title: str, images: tuple[Images, ...]) -> str:
+    lines = "".join(f"\n- {i.name}: {i.terms or 'terms not stated'}" for i in images)
+    return f"{title}:\n{lines}\n"
+
+
+def _remarks(domain: Domain) -> str:
+    remarks = domain.training["recipe"].get("remarks", "")
+    return f"\n## What it looks like\n\n{remarks}\n" if remarks else ""

@@ -1,0 +1,205 @@
+"""Checkpoint -> domain folder: averaged weights, calibration and figures from held-out images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
+from torch import Tensor
+
+from translate.device import autocast
+from translate.domain import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    Calibration,
+    Descent,
+    Domain,
+    Images,
+    read_domain,
+)
+from translate.energy import EnergyModel, load_energy_model
+from translate.files import atomic_path
+from translate.pgd import PGD, Energy, descend
+from translate.training import checkpoint
+from translate.training.card import model_card
+from translate.training.config import Recipe, Source
+from translate.training.data import batches, first_images, load_images
+
+HALF_TOLERANCE = 2 / 255  # largest change of a translated pixel that half precision may make
+PROBE = 16  # photos that this is tried on
+BATCH = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """A descent from held-out photos, one entry per state, the source first.
+
+    Attributes:
+        energy: (K+1, N).
+        distance: (K+1, N) L2 to the source, [0,1] pixels.
+        ssim: (K+1,) mean structural similarity to the source.
+    """
+
+    energy: Tensor
+    distance: Tensor
+    ssim: Tensor
+
+
+def export(
+    checkpoint_path: Path,
+    out: Path,
+    *,
+    data_root: Path,
+    cache: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    recipe: Recipe | None = None,
+) -> Domain:
+    """Write `config.json`, `model.safetensors` and `README.md`.
+
+    Strength 1.0 is set to the fewest steps after which `recipe.sample_reach` of the held-out
+    photos of the first p_0 source are at or below the median energy of held-out p_data images, at
+    most the recipe's `sample_steps`.
+
+    Args:
+        checkpoint_path: file, or the folder of a run for its latest checkpoint.
+        out: domain folder, e.g. `weights/anime`.
+        data_root: folder that the recipe's paths are relative to.
+        cache: folder for decoded images.
+        device, dtype: to measure with.
+        recipe: newer texts and sampling settings than the checkpoint's own.
+
+    Raises:
+        TrainingError: the checkpoint is damaged, or the recipe holds no images out.
+    """
+    path = checkpoint.latest(checkpoint_path) if checkpoint_path.is_dir() else checkpoint_path
+    saved = checkpoint.load(path)
+    recipe, stage = recipe or saved.recipe, saved.position.stage
+    model = EnergyModel(recipe.network_at(stage))
+    model.load_state_dict(saved.ema)
+    model.on(device).requires_grad_(False)
+    size = model.config.size
+
+    def held_out(source: Source) -> Tensor:
+        images = load_images(source, data_root, size, cache, held_out=True)
+        return first_images(images, len(images))
+
+    data, source = held_out(recipe.data.p_data[0]), held_out(recipe.data.p_0[0])
+    half = _half_is_enough(model, recipe, source[:PROBE].to(device))
+    if half:  # measure what is shipped
+        model.load_state_dict({k: v.half() for k, v in model.state_dict().items()})
+
+    def energy(x: Tensor) -> Tensor:
+        with autocast(device, dtype):
+            return model.energy(x)
+
+    data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
+    length = step_size(recipe, size)
+    walk = _walk(energy, source, PGD(steps=recipe.sample_steps, step_size=length), device)
+    calibration = Calibration(data=_quantiles(data_energy), source=_quantiles(walk.energy[0]))
+    reached = (walk.energy <= calibration.target).float().mean(dim=1)
+    enough = (reached >= recipe.sample_reach).nonzero()
+    steps = max(1, int(enough[0])) if len(enough) else recipe.sample_steps
+    metrics = _metrics(walk, steps, data_energy, reached, len(source))
+
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {
+        k: v.contiguous().to(torch.float16 if half else torch.float32).cpu()
+        for k, v in model.state_dict().items()
+    }
+    with atomic_path(out / WEIGHTS_FILE) as temporary:
+        save_file(weights, temporary, {"format": "pt"})
+    domain = Domain(
+        name=recipe.name,
+        title=recipe.title,
+        summary=recipe.summary,
+        framing=recipe.framing,
+        network=model.config,
+        pgd=Descent(steps=steps, step_size=round(length, 6)),
+        calibration=calibration,
+        p_data=tuple(_images(s) for s in recipe.data.p_data),
+        p_0=tuple(_images(s) for s in recipe.data.p_0),
+        licence=recipe.licence,
+        training={
+            "recipe": recipe.model_dump(mode="json", exclude={"data"}),
+            "hours": round(saved.position.seconds / 3600, 2),
+            "updates": saved.position.total_updates,
+            "images": saved.position.total_images,
+            "k": saved.position.k,
+            "hardware": f"{device.type}, {os.cpu_count()} cores" if device.type == "cpu" else "",
+        },
+        metrics=metrics,
+        sha256={WEIGHTS_FILE: hashlib.sha256((out / WEIGHTS_FILE).read_bytes()).hexdigest()},
+    )
+    with atomic_path(out / CARD_FILE) as temporary:
+        text = json.dumps(domain.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    with atomic_path(out / "README.md") as temporary:
+        temporary.write_text(model_card(domain), encoding="utf-8")
+    load_energy_model(read_domain(out).network, out / WEIGHTS_FILE)  # what was written, reads
+    return domain
+
+
+def step_size(recipe: Recipe, size: int) -> float:
+    """L2 length of one sampling step at a size, in [0,1] pixels."""
+    return recipe.sample_travel * math.sqrt(3) * size / recipe.sample_steps
+
+
+def _half_is_enough(model: EnergyModel, recipe: Recipe, source: Tensor) -> bool:
+    pgd = PGD(steps=recipe.sample_steps, step_size=step_size(recipe, model.config.size))
+    half = EnergyModel(model.config).on(source.device).requires_grad_(False)
+    half.load_state_dict({k: v.half() for k, v in model.state_dict().items()})
+    ends = [list(descend(m.energy, source, pgd))[-1].x for m in (model, half)]
+    return float((ends[0] - ends[1]).abs().max()) <= HALF_TOLERANCE
+
+
+def _walk(energy: Energy, source: Tensor, pgd: PGD, device: torch.device) -> Walk:
+    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
+
+    energies: list[Tensor] = []
+    distances: list[Tensor] = []
+    similar = torch.zeros(pgd.steps + 1)
+    for batch in batches(source, BATCH):
+        x = batch.to(device).contiguous(memory_format=torch.channels_last)
+        states = list(descend(energy, x, pgd))
+        energies.append(torch.stack([s.energy for s in states]).cpu())
+        distances.append(torch.stack([s.distance for s in states]).cpu())
+        values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]
+        similar += torch.stack(values).cpu() * len(x) / len(source)
+    return Walk(energy=torch.cat(energies, 1), distance=torch.cat(distances, 1), ssim=similar)
+
+
+def _metrics(
+    walk: Walk, steps: int, data_energy: Tensor, reached: Tensor, count: int
+) -> dict[str, object]:
+    def rounded(x: Tensor) -> float:
+        return round(float(x), 3)
+
+    return {
+        "held_out_data": len(data_energy),
+        "held_out_sources": count,
+        "energy_data_mean": rounded(data_energy.mean()),
+        "energy_source_mean": rounded(walk.energy[0].mean()),
+        "energy_translated_mean": rounded(walk.energy[steps].mean()),
+        "share_at_or_below_data_median": rounded(reached[steps]),
+        "share_by_step": [rounded(x) for x in reached],
+        "l2_distance_mean": rounded(walk.distance[steps].mean()),
+        "ssim_to_source": rounded(walk.ssim[steps]),
+        "ssim_by_step": [rounded(x) for x in walk.ssim],
+    }
+
+
+def _quantiles(energy: Tensor) -> tuple[float, ...]:
+    values = torch.quantile(energy.double(), torch.linspace(0, 1, 21, dtype=torch.float64))
+    return tuple(round(float(v), 4) for v in values)
+
+
+def _images(source: Source) -> Images:
+    return Images(name=Path(source.path).stem, terms=source.terms)
