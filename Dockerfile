@@ -1,5 +1,5 @@
 # docker build -t translate .            (CUDA and CPU in one image)
-# docker build -t translate --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu .   (small)
+# docker build -t translate --build-arg TORCH_INDEX=URL .   (small: URL is PyTorch's index of CPU builds)
 # docker run -p 7860:7860 [--gpus all] translate
 FROM python:3.12-slim
 ARG TORCH_INDEX=""

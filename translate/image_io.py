@@ -192,6 +192,19 @@ def to_array(x: Tensor) -> Pixels:
     return pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
 
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Whether `write_image` would take this path, before any work is put into the image.
+
+    Raises `SettingsError` for an unknown suffix, `InputError` if `path` exists and `overwrite` is
+    False.
+    """
+    if path.suffix.lower() not in WRITABLE:
+        raise SettingsError(f"Cannot write {path}: use one of the suffixes {', '.join(WRITABLE)}.")
+    if not overwrite and path.exists():
+        message = f"{path} exists already; pass --overwrite (overwrite=True) or use another name."
+        raise InputError(message)
+
+
 def write_image(
     image: Image.Image,
     path: str | os.PathLike[str],
@@ -208,14 +221,10 @@ def write_image(
     `overwrite` is False, and if it cannot be written.
     """
     path = Path(path)
-    file_format = WRITABLE.get(path.suffix.lower())
-    if file_format is None:
-        raise SettingsError(f"Cannot write {path}: use one of the suffixes {', '.join(WRITABLE)}.")
+    check_target(path, overwrite=overwrite)
+    file_format = WRITABLE[path.suffix.lower()]
     if not 1 <= quality <= 100:
         raise SettingsError(f"quality is {quality}; use a number from 1 to 100.")
-    if not overwrite and path.exists():
-        message = f"{path} exists already; pass --overwrite (overwrite=True) or use another name."
-        raise InputError(message)
     options: dict[str, Any] = {"quality": quality}
     if file_format == "JPEG":
         options["subsampling"] = 0 if quality >= 90 else 2
@@ -225,8 +234,10 @@ def write_image(
         options["exif"] = exif
     image = _storable(image, opaque=file_format in ("JPEG", "BMP"))
     try:
+        encoded = io.BytesIO()  # Pillow's own file writer takes a disk that fills up for success
+        image.save(encoded, format=file_format, **options)
         with atomic_path(path) as temporary:
-            image.save(temporary, format=file_format, **options)
+            temporary.write_bytes(encoded.getbuffer())
     except (OSError, ValueError) as error:  # ValueError: EXIF or sides too large for the format
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         message = f"Cannot write {path}: {reason}; use another folder, name or format."

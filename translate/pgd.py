@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -178,8 +178,7 @@ def project_ball(x: Tensor, source: Tensor, eps: float, norm: Literal["l2", "lin
 
 def l2_norm(x: Tensor) -> Tensor:
     """(N,...) -> (N,) Euclidean length per image."""
-    lengths: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
-    return lengths
+    return cast("Tensor", torch.linalg.vector_norm(x.flatten(1), dim=1))
 
 
 def _start(

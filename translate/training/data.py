@@ -180,7 +180,7 @@ def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor
 
 def first_images(images: Images, count: int) -> Tensor:
     """The first `count` images as (count,3,H,W) float32 in [0,1]."""
-    x = torch.from_numpy(np.ascontiguousarray(images[:count]))
+    x = torch.from_numpy(np.array(images[:count]))
     return x.permute(0, 3, 1, 2).float().div_(255.0)
 
 

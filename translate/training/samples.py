@@ -10,8 +10,8 @@ from torch import Tensor
 
 from translate.device import autocast
 from translate.energy import EnergyModel
-from translate.files import atomic_path
 from translate.grid import image_grid
+from translate.image_io import write_image
 from translate.pgd import PGD, attack
 
 
@@ -57,5 +57,4 @@ def write_samples(
         torch.cat([x[i : i + columns], result[i : i + columns]])
         for i in range(0, len(x) - len(x) % columns, columns)
     ]
-    with atomic_path(file) as temporary:
-        image_grid(torch.cat(rows), columns=columns).save(temporary, format="PNG")
+    write_image(image_grid(torch.cat(rows), columns=columns), file, overwrite=True)

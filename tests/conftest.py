@@ -1,0 +1,105 @@
+"""What several tests share: a tiny domain with random weights, photos, and the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, Domain, NetworkConfig
+from translate.energy import EnergyModel
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def write_domain(folder: Path, *, head: str = "aligned", framing: str = "crop") -> Path:
+    """A whole domain of 32 px with random weights, big enough to have a slope."""
+    torch.manual_seed(3)
+    config = NetworkConfig(size=32, channels=(8, 16, 16, 16), head=head)
+    model = EnergyModel(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    folder.mkdir(parents=True)
+    save_file(model.state_dict(), folder / WEIGHTS_FILE)
+    card = Domain(
+        name=folder.name,
+        title="Tiny",
+        summary="A test.",
+        framing=framing,
+        network=config,
+        pgd=Descent(steps=6, step_size=0.8),
+        calibration=Calibration(
+            data=tuple(-3.0 + 0.01 * i for i in range(21)),
+            source=tuple(1.0 + 0.01 * i for i in range(21)),
+        ),
+        sha256={WEIGHTS_FILE: hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()},
+    )
+    (folder / CARD_FILE).write_text(json.dumps(card.model_dump(mode="json")))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_domain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a domain with an aligned head and crop framing."""
+    return write_domain(tmp_path_factory.mktemp("domains") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a domain with a pooled head and scene framing."""
+    path = tmp_path_factory.mktemp("domains") / "tiny-scene"
+    return write_domain(path, head="pooled", framing="scene")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A 90×60 PNG with structure in it."""
+    y, x = np.mgrid[0:60, 0:90]
+    pixels = np.stack([x * 2, y * 4, 255 - x - y], axis=-1).astype(np.uint8)
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def pixels(path: Path) -> np.ndarray:
+    """A picture file as an array."""
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Result]:
+    """Run `translate` in this process, as the console script does."""
+    from translate.cli import main
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["translate", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Result(code, *capsys.readouterr())
+
+    return run

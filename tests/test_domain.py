@@ -1,0 +1,180 @@
+"""Cards and weights: what is refused, and how it is said."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.conftest import write_domain
+from translate import DomainError, Translator
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, read_domain
+from translate.hub import bundled_domains, find_domain, open_domain
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_domain(tmp_path / "mine")
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    """Change top-level fields of a card; None removes one."""
+    card = json.loads((folder / CARD_FILE).read_text())
+    card.update(changes)
+    card = {k: v for k, v in card.items() if v is not None}
+    (folder / CARD_FILE).write_text(json.dumps(card))
+
+
+def restate(folder: Path) -> None:
+    """Make the card state the weights as they are now."""
+    digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    edit(folder, sha256={WEIGHTS_FILE: digest})
+
+
+def test_unknown_fields_are_kept(folder: Path) -> None:
+    edit(folder, colour="blue")
+    assert read_domain(folder).model_dump()["colour"] == "blue"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"title": None}, "title"),
+        ({"name": "../../etc"}, "name"),
+        ({"format": 99}, "update the program"),
+        ({"network": {"size": 10**9, "channels": [1, 1]}}, "network.size"),
+        ({"network": {"size": 32, "channels": [8]}}, "network.channels"),
+        ({"network": {"size": 36, "channels": [8, 8, 8, 8]}}, "no multiple of 8"),
+        ({"network": {"size": 64, "channels": [2048] * 5, "blocks": 8}}, "parameters"),
+        ({"network": {"size": 32, "channels": [8, 8], "std": [0, 1, 1]}}, "std"),
+        ({"sha256": {}}, "sha256"),
+        ({"framing": "scene"}, "pooled"),
+        ({"pgd": {"steps": 0, "step_size": 1}}, "pgd.steps"),
+        ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),
+        ({"calibration": {"data": [0, -1] + [0] * 19, "source": [0] * 21}}, "must not fall"),
+    ],
+)
+def test_a_bad_card_is_named(folder: Path, changes: dict[str, Any], words: str) -> None:
+    edit(folder, **changes)
+    with pytest.raises(DomainError) as caught:
+        read_domain(folder)
+    assert words in str(caught.value)
+    assert str(folder / CARD_FILE) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000, '{"format": "x"}'])
+def test_a_card_that_is_none(folder: Path, text: str) -> None:
+    (folder / CARD_FILE).write_text(text)
+    with pytest.raises(DomainError, match=CARD_FILE):
+        read_domain(folder)
+
+
+def test_missing_files_are_named(folder: Path) -> None:
+    (folder / WEIGHTS_FILE).rename(folder / "elsewhere")
+    with pytest.raises(DomainError, match=f"{WEIGHTS_FILE} is missing"):
+        open_domain(str(folder))
+    (folder / CARD_FILE).unlink()
+    with pytest.raises(DomainError, match=f"{CARD_FILE} is missing"):
+        open_domain(str(folder))
+    with pytest.raises(DomainError, match="'nowhere' is unknown"):
+        find_domain("nowhere")
+
+
+@pytest.mark.parametrize("cut", [0, 4, 100, 5000])
+def test_truncated_weights_are_refused_by_their_hash(folder: Path, cut: int) -> None:
+    data = (folder / WEIGHTS_FILE).read_bytes()
+    (folder / WEIGHTS_FILE).write_bytes(data[:cut])
+    with pytest.raises(DomainError, match="damaged") as caught:
+        Translator.load(str(folder))
+    assert str(folder / WEIGHTS_FILE) in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", [0, 4, 100, 5000])
+def test_truncated_weights_with_a_fitting_hash(folder: Path, cut: int) -> None:
+    data = (folder / WEIGHTS_FILE).read_bytes()
+    (folder / WEIGHTS_FILE).write_bytes(data[:cut])
+    restate(folder)
+    with pytest.raises(DomainError, match="not a readable safetensors file"):
+        Translator.load(str(folder))
+
+
+def test_a_file_too_large_is_not_even_hashed(folder: Path) -> None:
+    with (folder / WEIGHTS_FILE).open("r+b") as file:
+        os.truncate(file.fileno(), 10**12)  # sparse: costs no disk
+    with pytest.raises(DomainError, match="1,000,000,000,000 bytes"):
+        Translator.load(str(folder))
+
+
+@pytest.mark.parametrize("fault", ["missing", "extra", "shape", "integers"])
+def test_wrong_parameters_are_named(folder: Path, fault: str) -> None:
+    weights = load_file(folder / WEIGHTS_FILE)
+    name = "head.linear.weight"
+    if fault == "missing":
+        del weights[name]
+    elif fault == "extra":
+        name = "more.bias"
+        weights[name] = torch.zeros(3)
+    elif fault == "shape":
+        weights[name] = torch.zeros(1, 5)
+    else:
+        weights[name] = torch.zeros(1, 16, dtype=torch.int32)
+    save_file(weights, folder / WEIGHTS_FILE)
+    restate(folder)
+    with pytest.raises(DomainError, match=name):
+        Translator.load(str(folder))
+
+
+def test_a_pickle_is_never_opened(folder: Path) -> None:
+    torch.save({"os": "system"}, folder / WEIGHTS_FILE)
+    restate(folder)
+    with pytest.raises(DomainError, match="not a readable safetensors file"):
+        Translator.load(str(folder))
+
+
+def test_half_precision_weights_load_as_float32(folder: Path) -> None:
+    weights = {k: v.half() for k, v in load_file(folder / WEIGHTS_FILE).items()}
+    save_file(weights, folder / WEIGHTS_FILE)
+    restate(folder)
+    model = Translator.load(str(folder), device="cpu").model
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_percentile_interpolates() -> None:
+    calibration = Calibration(data=tuple(float(i) for i in range(21)), source=(0.0,) * 21)
+    assert calibration.target == 10
+    assert calibration.percentile(10) == pytest.approx(50)
+    assert calibration.percentile(10.5) == pytest.approx(47.5)
+    assert calibration.percentile(-1) == 100
+    assert calibration.percentile(20) == calibration.percentile(99) == 0
+
+
+def test_a_copied_folder_is_a_whole_domain(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(find_domain("anime"), copy)
+    (copy / "README.md").unlink()
+    assert Translator.load(str(copy)).domain == Translator.load("anime").domain
+
+
+@pytest.mark.parametrize("name", bundled_domains())
+def test_bundled_domains_are_whole_and_small(name: str) -> None:
+    domain, weights = open_domain(name)
+    assert domain.name == name
+    assert weights.stat().st_size <= 16 * 2**20
+    assert domain.calibration.target < domain.calibration.source[10]
+    assert domain.metrics["share_at_or_below_data_median"] > 0.8
+    card = (weights.parent / "README.md").read_text()
+    for source in (*domain.p_data, *domain.p_0):
+        assert source.terms in card
+
+
+def test_anime_is_bundled() -> None:
+    assert "anime" in bundled_domains()

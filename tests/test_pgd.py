@@ -1,0 +1,577 @@
+"""The descent: promises as properties, numbers against NumPy, and proof that these can fail."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from translate import pgd as engine
+from translate.errors import SettingsError
+from translate.pgd import PGD, attack, blend, descend
+
+SHAPE = (3, 3, 5, 6)
+TOLERANCE = 1e-5
+NORMS = ("l2", "linf")
+
+quick = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+seeds = st.integers(0, 2**31)
+norms = st.sampled_from(NORMS)
+
+
+def images(seed, shape=SHAPE):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def quadratic(target):
+    """½‖x − target‖² per image; a target outside [0,1] drives x against the box."""
+    return lambda x: 0.5 * (x - target).square().sum(dim=(1, 2, 3))
+
+
+def bowl(x):
+    """The same energy for every image, so that batches can be split."""
+    return (x - 0.3).square().sum(dim=(1, 2, 3)) + (x[:, 0] * x[:, 1]).sum(dim=(1, 2))
+
+
+def lengths(delta, norm):
+    flat = delta.flatten(1)
+    return flat.norm(dim=1) if norm == "l2" else flat.abs().amax(dim=1)
+
+
+def states(energy, source, pgd, **options):
+    return list(descend(energy, source, pgd, **options))
+
+
+# Properties
+
+
+@quick
+@given(seeds, norms, st.floats(0.01, 5), st.floats(0.01, 3), st.integers(1, 6))
+def test_result_stays_in_ball_and_box(seed, norm, step_size, eps, steps):
+    source = images(seed)
+    target = images(seed + 1) * 5 - 2
+    pgd = PGD(steps=steps, step_size=step_size, eps=eps, norm=norm)
+    for state in states(quadratic(target), source, pgd):
+        assert state.x.min() >= 0
+        assert state.x.max() <= 1
+        assert (lengths(state.x - source, norm) <= eps * (1 + 1e-5)).all()
+
+
+@quick
+@given(seeds, norms, st.sampled_from([(1, 1, 5, 6), SHAPE]), st.floats(0, 1))
+def test_masked_pixels_stay_bit_equal(seed, norm, mask_shape, share):
+    source = images(seed)
+    mask = images(seed + 1, mask_shape) < share
+    pgd = PGD(steps=3, step_size=0.3, eps=0.7, norm=norm, random_start=0.2)
+    generator = torch.Generator().manual_seed(seed)
+    for state in states(bowl, source, pgd, mask=mask, generator=generator):
+        kept = ~mask.expand(SHAPE)
+        assert torch.equal(state.x[kept], source[kept])
+
+
+@quick
+@given(seeds, norms, st.floats(0, 1), st.booleans(), st.integers(2, 4))
+def test_a_batch_is_as_many_batches_of_one(seed, norm, decay, stops, count):
+    source = images(seed, (count, *SHAPE[1:]))
+    pgd = PGD(steps=4, step_size=0.2, eps=0.5, norm=norm, decay=decay)
+    stop = bowl(source) * torch.linspace(0.7, 1.1, count) if stops else None
+    together = states(bowl, source, pgd, stop=stop)
+    for i in range(count):
+        own_stop = None if stop is None else stop[i : i + 1]
+        alone = states(bowl, source[i : i + 1], pgd, stop=own_stop)
+        for a, b in zip(together, alone, strict=True):
+            torch.testing.assert_close(a.x[i : i + 1], b.x, rtol=0, atol=1e-6)
+            torch.testing.assert_close(a.energy[i : i + 1], b.energy)
+            torch.testing.assert_close(a.distance[i : i + 1], b.distance, rtol=1e-5, atol=1e-6)
+            assert torch.equal(a.active[i : i + 1], b.active)
+
+
+@quick
+@given(seeds, norms)
+def test_attack_is_the_last_state_of_descend_bit_for_bit(seed, norm):
+    source = images(seed)
+    pgd = PGD(steps=5, step_size=0.3, eps=0.6, norm=norm, decay=0.5)
+    assert torch.equal(attack(bowl, source, pgd), states(bowl, source, pgd)[-1].x)
+
+
+@quick
+@given(seeds, norms, st.floats(0.01, 1))
+def test_random_start_is_within_its_radius_and_reproducible(seed, norm, radius):
+    source = images(seed)
+    pgd = PGD(steps=0, step_size=1, norm=norm, random_start=radius)
+    starts = [
+        states(bowl, source, pgd, generator=torch.Generator().manual_seed(s))[0].x
+        for s in (seed, seed, seed + 1)
+    ]
+    assert torch.equal(starts[0], starts[1])
+    assert not torch.equal(starts[0], starts[2])
+    assert not torch.equal(starts[0], source)
+    assert (lengths(starts[0] - source, norm) <= radius * (1 + 1e-5)).all()
+    assert 0 <= starts[0].min() <= starts[0].max() <= 1
+
+
+@quick
+@given(seeds, st.floats(-2, 2), st.floats(-2, 2))
+def test_blend_is_the_weighted_sum(seed, a, b):
+    x = images(seed)
+    other = quadratic(images(seed + 1))
+    mixed = blend((bowl, a), (other, b))
+    torch.testing.assert_close(mixed(x), a * bowl(x) + b * other(x))
+
+
+# Single promises
+
+
+def test_no_steps_return_the_source_unchanged():
+    source = images(0)
+    (only,) = states(bowl, source, PGD(steps=0, step_size=1))
+    assert torch.equal(only.x, source)
+    assert only.index == 0
+    assert torch.equal(only.distance, torch.zeros(len(source)))
+    torch.testing.assert_close(only.energy, bowl(source))
+    assert torch.equal(attack(bowl, source, PGD(steps=0, step_size=1)), source)
+
+
+def test_source_is_left_alone():
+    source = images(0)
+    before = source.clone()
+    states(bowl, source, PGD(steps=3, step_size=0.5))
+    assert torch.equal(source, before)
+    assert not source.requires_grad
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_zero_gradient_does_not_move(norm):
+    source = images(0)
+    pgd = PGD(steps=3, step_size=1.0, norm=norm)
+    for state in states(lambda x: (x * 0).sum(dim=(1, 2, 3)), source, pgd):
+        assert torch.equal(state.x, source)
+        assert torch.equal(state.distance, torch.zeros(len(source)))
+
+
+class _Damaged(torch.autograd.Function):
+    """Σx whose gradient is NaN and infinite in the first image."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sum(dim=(1, 2, 3))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        result = gradient.view(-1, 1, 1, 1) * torch.ones_like(x)
+        result[0, 0], result[0, 1], result[0, 2] = math.nan, math.inf, -math.inf
+        return result
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_damaged_gradients_are_survived(norm):
+    source = images(0)
+    last = attack(_Damaged.apply, source, PGD(steps=3, step_size=0.1, norm=norm))
+    assert torch.equal(last[0], source[0])
+    assert (last[1:] < source[1:]).any()
+    assert torch.isfinite(last).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("decay", [0.0, 0.4, 1.0])
+def test_move_lengths(norm, decay):
+    source = torch.full(SHAPE, 0.5) + 0.01 * images(0)
+    pgd = PGD(steps=5, step_size=0.02, norm=norm, decay=decay)
+    walk = states(lambda x: (x * images(1)).sum(dim=(1, 2, 3)), source, pgd)
+    for k, (a, b) in enumerate(itertools.pairwise(walk)):
+        expected = torch.full((len(source),), 0.02 * (1 - decay * k / 5))
+        torch.testing.assert_close(lengths(b.x - a.x, norm), expected, rtol=1e-4, atol=1e-6)
+        assert pgd.length(k) == pytest.approx(0.02 * (1 - decay * k / 5))
+
+
+def test_random_start_needs_a_generator():
+    pgd = PGD(steps=1, step_size=1, random_start=0.1)
+    with pytest.raises(SettingsError, match="generator"):
+        next(descend(bowl, images(0), pgd))
+
+
+def test_stop_freezes_an_image_while_the_others_go_on():
+    source = images(0)
+    stop = torch.tensor([-math.inf, float(bowl(source)[1]) * 0.9, math.inf])
+    walk = states(bowl, source, PGD(steps=8, step_size=0.2), stop=stop)
+    reached = [state.index for state in walk if not state.active[1]]
+    assert 0 < reached[0] < 8
+    for state in walk:
+        assert bool(state.active[0])
+        assert torch.equal(state.x[2], source[2])
+        assert bool(state.active[1]) == (state.index < reached[0])
+        assert bool(state.active[1]) == bool(state.energy[1] > stop[1])
+        if state.index >= reached[0]:
+            assert torch.equal(state.x[1], walk[reached[0]].x[1])
+    assert all(not torch.equal(a.x[0], b.x[0]) for a, b in itertools.pairwise(walk))
+
+
+def test_states_are_float32_whatever_the_energy_computes_in():
+    walk = states(lambda x: bowl(x.bfloat16()), images(0), PGD(steps=2, step_size=0.1))
+    assert {state.x.dtype for state in walk} == {torch.float32}
+    assert not torch.equal(walk[-1].x, walk[0].x)
+
+
+def test_one_stop_energy_counts_for_all_images():
+    source = images(0)
+    level = float(bowl(source).median())
+    one = states(bowl, source, PGD(steps=3, step_size=0.1), stop=level)
+    each = states(bowl, source, PGD(steps=3, step_size=0.1), stop=torch.full((3,), level))
+    assert torch.equal(one[-1].x, each[-1].x)
+    assert one[0].active.tolist() == (bowl(source) > level).tolist()
+
+
+def test_close_stops_the_work():
+    calls = []
+
+    def counted(x):
+        calls.append(1)
+        return bowl(x)
+
+    walk = descend(counted, images(0), PGD(steps=100, step_size=0.1))
+    assert not calls  # nothing runs before it is asked for
+    next(walk)
+    next(walk)
+    walk.close()
+    assert len(calls) == 2
+    with pytest.raises(StopIteration):
+        next(walk)
+
+
+def _modes():
+    return torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.enable_grad])
+def test_no_mode_is_held_across_a_yield(context):
+    with context():
+        before = _modes()
+        walk = descend(bowl, images(0), PGD(steps=3, step_size=0.1))
+        for state in walk:
+            assert _modes() == before
+            assert not state.x.requires_grad
+            assert not state.energy.requires_grad
+        assert _modes() == before
+
+
+def test_grad_mode_survives_an_energy_that_fails():
+    def failing(_):
+        raise RuntimeError("no energy")
+
+    with torch.no_grad():
+        with pytest.raises(RuntimeError, match="no energy"):
+            next(descend(failing, images(0), PGD(steps=1, step_size=1)))
+        assert not torch.is_grad_enabled()
+
+
+def test_resumes_on_another_thread_and_leaves_both_as_they_were():
+    source, pgd = images(0), PGD(steps=4, step_size=0.1)
+    expected = states(bowl, source, pgd)
+    walk = descend(bowl, source, pgd)
+    got, modes = [next(walk)], []
+
+    def elsewhere():
+        torch.set_grad_enabled(False)  # of this thread only
+        got.extend((next(walk), next(walk)))
+        modes.append(_modes())
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert modes == [(False, False)]
+    assert _modes() == (True, False)
+    got.extend(walk)
+    for a, b in zip(got, expected, strict=True):
+        assert torch.equal(a.x, b.x)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("steps", [-1]),
+        ("step_size", [0.0, -1.0, math.nan, math.inf]),
+        ("eps", [0.0, -2.0, math.nan]),
+        ("norm", ["l1", ""]),
+        ("decay", [-0.1, 1.5, math.nan]),
+        ("random_start", [-0.5, math.inf, math.nan]),
+    ],
+)
+def test_bad_settings_are_named_with_their_value(name, values):
+    for value in values:
+        with pytest.raises(SettingsError) as caught:
+            PGD(**{"steps": 1, "step_size": 1.0, name: value})
+        assert name in str(caught.value)
+        assert str(value) in str(caught.value)
+
+
+def test_blend_of_nothing_is_refused():
+    with pytest.raises(SettingsError, match="at least one"):
+        blend()
+
+
+# No host synchronisation inside a step
+
+READS = ("_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal", "masked_select")
+
+
+class _NoReads(TorchDispatchMode):
+    """Fails on every operation that would make an accelerator wait for the host."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in READS:
+            raise AssertionError(f"{name} reads a value back to the host")
+        return func(*args, **(kwargs or {}))
+
+
+def _drain(energy, device, stop):
+    source = images(0).to(device)
+    mask = (images(1, (1, 1, 5, 6)) < 0.5).to(device)
+    for norm in NORMS:
+        pgd = PGD(steps=3, step_size=0.1, eps=0.2, norm=norm, decay=0.5)
+        states(energy, source, pgd, mask=mask, stop=stop)
+        attack(energy, source, pgd)
+
+
+@pytest.mark.parametrize("per_image", [False, True])
+def test_nothing_is_read_back_inside_a_step(per_image):
+    stop = torch.zeros(3) if per_image else 0.0
+    with _NoReads():
+        _drain(bowl, "cpu", stop)
+    _drain(bowl, "meta", stop.to("meta") if per_image else stop)  # has no values to read
+
+
+def test_the_guard_against_reads_works():
+    def reads(x):
+        return bowl(x) * float(x.detach().sum())
+
+    with pytest.raises(AssertionError, match="reads a value"), _NoReads():
+        _drain(reads, "cpu", 0.0)
+
+
+# Numbers against NumPy in float64
+
+
+class Quadratic:
+    """½·Σ w·(x − t)², with its gradient."""
+
+    def __init__(self, seed):
+        rng = np.random.default_rng(seed)
+        self.weight = rng.uniform(0.2, 3.0, SHAPE)
+        self.target = rng.uniform(-1.0, 2.0, SHAPE)
+
+    def numpy(self, x):
+        away = x - self.target
+        return 0.5 * (self.weight * away**2).sum((1, 2, 3)), self.weight * away
+
+    def torch(self, x):
+        weight, target = (torch.from_numpy(a).float() for a in (self.weight, self.target))
+        return 0.5 * (weight * (x - target).square()).sum(dim=(1, 2, 3))
+
+
+class Network:
+    """Σ v·tanh(convolution of x), with its gradient written out."""
+
+    def __init__(self, seed):
+        rng = np.random.default_rng(seed)
+        self.kernel = rng.normal(0, 0.5, (4, 3, 3, 3))
+        self.bias = rng.normal(0, 0.2, 4)
+        self.out = rng.normal(0, 1, (4, 3, 4))
+
+    def numpy(self, x):
+        windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+        hidden = np.einsum("ncijuv,ocuv->noij", windows, self.kernel)
+        hidden = np.tanh(hidden + self.bias[:, None, None])
+        back = self.out * (1 - hidden**2)
+        gradient = np.zeros_like(x)
+        for u in range(3):
+            for v in range(3):
+                part = np.einsum("noij,oc->ncij", back, self.kernel[:, :, u, v])
+                gradient[:, :, u : u + 3, v : v + 4] += part
+        return (self.out * hidden).sum((1, 2, 3)), gradient
+
+    def torch(self, x):
+        kernel, bias, out = (
+            torch.from_numpy(a).float() for a in (self.kernel, self.bias, self.out)
+        )
+        return (out * torch.tanh(torch.conv2d(x, kernel, bias))).sum(dim=(1, 2, 3))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One descent to be computed twice."""
+
+    energy: Quadratic | Network
+    settings: dict
+    mask: np.ndarray | None = None
+    stop_share: float | None = None  # of the way from the first to the lowest energy, image 0
+
+
+def numpy_pgd(case, source, stop):
+    """The algorithm in plain loops over images: states of (x, energy, distance, active)."""
+    p = {"eps": math.inf, "norm": "l2", "decay": 0.0, **case.settings}
+    x, active = source.copy(), np.ones(len(source), bool)
+    walk = []
+    for k in range(p["steps"] + 1):
+        value, gradient = case.energy.numpy(x)
+        active = active & (value > stop)
+        distance = np.sqrt(((x - source) ** 2).sum((1, 2, 3)))
+        walk.append((x.copy(), value, distance, active.copy()))
+        for i in np.flatnonzero(active):
+            g = gradient[i] if case.mask is None else gradient[i] * case.mask
+            length = p["step_size"] * (1 - p["decay"] * k / p["steps"])
+            way = g / np.sqrt((g**2).sum()) if p["norm"] == "l2" else np.sign(g)
+            delta = x[i] - length * way - source[i]
+            if p["norm"] == "l2":
+                delta *= min(1.0, p["eps"] / max(np.sqrt((delta**2).sum()), 1e-300))
+            else:
+                delta = np.clip(delta, -p["eps"], p["eps"])
+            x[i] = np.clip(source[i] + delta, 0.0, 1.0)
+    return walk
+
+
+_MASK = np.zeros((3, 5, 6), bool)
+_MASK[:, 1:4, :4] = True
+CASES = [
+    Case(kind(seed), settings, *rest)
+    for kind in (Quadratic, Network)
+    for seed, (settings, *rest) in enumerate(
+        [
+            ({"steps": 6, "step_size": 0.1}, None),
+            ({"steps": 6, "step_size": 0.05, "norm": "linf"}, None),
+            ({"steps": 6, "step_size": 0.3, "decay": 0.8}, None),
+            ({"steps": 6, "step_size": 0.2, "eps": 0.45}, None),
+            ({"steps": 6, "step_size": 0.1, "eps": 0.17, "norm": "linf"}, None),
+            ({"steps": 5, "step_size": 1.5}, None),  # far into the corners of the box
+            ({"steps": 5, "step_size": 2.5, "eps": 2.0}, None),  # ball and box at once
+            ({"steps": 5, "step_size": 0.2, "eps": 0.7}, _MASK),
+            ({"steps": 6, "step_size": 0.1}, None, 0.5),
+        ]
+    )
+]
+
+
+def prepare(case):
+    """Source and stop energy of a case."""
+    seed = 100 + CASES.index(case)
+    source = np.random.default_rng(seed).uniform(0, 1, SHAPE).astype(np.float32)
+    if case.stop_share is None:
+        return source, -math.inf
+    values = [value[0] for _, value, _, _ in numpy_pgd(case, source.astype(float), -math.inf)]
+    return source, values[0] + case.stop_share * (min(values) - values[0])
+
+
+def numeric_check(module):
+    """That `module.descend` computes what the NumPy loop computes; AssertionError if not."""
+    for case in CASES:
+        source, stop = prepare(case)
+        got = module.descend(
+            case.energy.torch,
+            torch.from_numpy(source),
+            module.PGD(**case.settings),
+            mask=None if case.mask is None else torch.from_numpy(case.mask)[None],
+            stop=None if case.stop_share is None else stop,
+        )
+        expected = numpy_pgd(case, source.astype(np.float64), stop)
+        for state, (x, value, distance, active) in zip(got, expected, strict=True):
+            where = f"case {CASES.index(case)}, state {state.index}"
+            assert np.abs(state.x.numpy() - x).max() < TOLERANCE, where
+            np.testing.assert_allclose(state.energy.numpy(), value, 1e-4, 1e-4, err_msg=where)
+            np.testing.assert_allclose(state.distance.numpy(), distance, 0, 1e-4, err_msg=where)
+            assert state.active.tolist() == active.tolist(), where
+
+
+def test_numbers_against_numpy():
+    numeric_check(engine)
+
+
+def test_the_cases_reach_what_they_are_for():
+    """The box binds, both balls bind, ball and box bind at once, and an image stops on the way."""
+    reached = set()
+    for case in CASES:
+        source, stop = prepare(case)
+        x, _, _, active = numpy_pgd(case, source.astype(np.float64), stop)[-1]
+        norm, delta = case.settings.get("norm", "l2"), torch.from_numpy(x - source)
+        at_box = bool(((x == 0) | (x == 1)).any())
+        length = float(lengths(delta, norm).max())
+        at_ball = math.isclose(length, case.settings.get("eps", math.inf), rel_tol=1e-5)
+        reached |= {("box",)} if at_box else set()
+        reached |= {("ball", norm, at_box)} if at_ball else set()
+        reached |= {("stop",)} if not active.all() and active.any() else set()
+    assert {("box",), ("ball", "l2", False), ("ball", "linf", True), ("stop",)} <= reached
+
+
+@pytest.mark.parametrize("kind", [Quadratic, Network])
+def test_reference_gradient_against_central_differences(kind):
+    energy, x = kind(0), np.random.default_rng(5).uniform(0, 1, SHAPE)
+    gradient = energy.numpy(x)[1]
+    for place in [(0, 0, 0, 0), (1, 2, 2, 3), (2, 1, 4, 5)]:
+        up, down = x.copy(), x.copy()
+        up[place] += 1e-5
+        down[place] -= 1e-5
+        slope = (energy.numpy(up)[0] - energy.numpy(down)[0])[place[0]] / 2e-5
+        assert gradient[place] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+# The numeric check notices each of these mistakes
+
+BALL = "project_ball(x, source, pgd.eps, pgd.norm)"
+LENGTH = "pgd.length(index)"
+UNIT = "gradient / l2_norm(gradient).clamp_min(TINY).view(-1, 1, 1, 1)"
+MISTAKES = {
+    "uphill": (f"x - {LENGTH} * direction", f"x + {LENGTH} * direction"),
+    "box before ball": (
+        f"{BALL}.clamp(0.0, 1.0)",
+        "project_ball(x.clamp(0.0, 1.0), source, pgd.eps, pgd.norm)",
+    ),
+    "no box": (f"{BALL}.clamp(0.0, 1.0)", BALL),
+    "no ball": (BALL, "x"),
+    "ball around the last state": ("direction, source, pgd, mask)", "direction, x, pgd, mask)"),
+    "wrong ball": (BALL, 'project_ball(x, source, pgd.eps, "linf")'),
+    "one norm for the batch": (UNIT, "gradient / gradient.norm()"),
+    "one norm per channel": (UNIT, "gradient / gradient.norm(dim=(2, 3), keepdim=True)"),
+    "not normalised": (UNIT, "gradient"),
+    "no sign": ("gradient.sign()", "gradient"),
+    "no decay": (LENGTH, "pgd.step_size"),
+    "decay late by one": (LENGTH, "pgd.length(index - 1)"),
+    "mask not in the gradient": ("gradient = gradient * mask", "pass"),
+    "mask not in the result": ("torch.where(mask, x, source)", "torch.where(mask, x, 0.5)"),
+    "stops above": ("value > stop", "value < stop"),
+    "stop forgotten": ("torch.where(active.view(-1, 1, 1, 1), moved, x)", "moved"),
+    "gradient at the source": (
+        "_value_and_gradient(energy, x)\n        if stop",
+        "(_value(energy, x), _value_and_gradient(energy, source)[1])\n        if stop",
+    ),
+}
+
+
+def _broken(right, wrong, monkeypatch):
+    text = Path(engine.__file__).read_text(encoding="utf-8")
+    assert text.count(right) == 1, f"the engine no longer reads {right!r}: adapt the mistake"
+    module = ModuleType("broken_pgd")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclasses look there
+    exec(compile(text.replace(right, wrong), "broken_pgd", "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_numeric_check_notices(name, monkeypatch):
+    with pytest.raises(AssertionError, match=r"case \d+, state \d+"):
+        numeric_check(_broken(*MISTAKES[name], monkeypatch))
+
+
+def test_an_unbroken_copy_passes(monkeypatch):
+    numeric_check(_broken(LENGTH, f"({LENGTH})", monkeypatch))

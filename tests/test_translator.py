@@ -1,0 +1,210 @@
+"""The facade: kinds, framing, strength, threads, words."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from translate import DeviceError, InputError, Options, SettingsError, Translator
+from translate.translator import AUTO_LIMIT
+from tests.conftest import EXAMPLES, pixels
+
+CPU = {"device": "cpu", "dtype": "float32"}
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_domain: Path) -> Translator:
+    return Translator.load(str(tiny_domain), **CPU)
+
+
+def test_gives_the_kind_it_got(tiny: Translator, photo: Path) -> None:
+    array = pixels(photo)
+    with Image.open(photo) as image:
+        from_path, from_image, from_array = tiny(photo), tiny(image), tiny(array)
+    assert isinstance(from_path, Image.Image)
+    assert isinstance(from_image, Image.Image)
+    assert isinstance(from_array, np.ndarray)
+    assert from_path.size == (90, 60)
+    assert from_array.shape == array.shape
+    assert from_array.dtype == np.uint8
+    np.testing.assert_array_equal(from_array, np.array(from_path))
+    np.testing.assert_array_equal(from_array, np.array(from_image))
+
+
+def test_changes_the_window_and_nothing_else(tiny: Translator, photo: Path) -> None:
+    before, after = pixels(photo), np.array(tiny(photo))
+    np.testing.assert_array_equal(before[:, :15], after[:, :15])
+    np.testing.assert_array_equal(before[:, 75:], after[:, 75:])
+    assert np.abs(before.astype(int) - after)[20:40, 30:60].mean() > 2
+
+
+def test_alpha_is_kept(tiny: Translator) -> None:
+    rgba = np.random.default_rng(0).integers(0, 256, (40, 50, 4), dtype=np.uint8)
+    whole, window = tiny(rgba), tiny(rgba, Options(crop_only=True))
+    np.testing.assert_array_equal(whole[..., 3], rgba[..., 3])
+    assert window.shape == (32, 32, 4)
+    assert abs(int(window[..., 3].mean()) - int(rgba[:, 5:45, 3].mean())) < 12
+
+
+def test_energy_falls_and_frames_count_up(tiny: Translator, photo: Path) -> None:
+    frames = list(tiny.frames(photo))
+    assert [f.index for f in frames] == list(range(7))
+    assert [f.last for f in frames] == [False] * 6 + [True]
+    assert frames[-1].energy < frames[0].energy
+    assert frames[0].distance == 0
+    assert frames[-1].distance == pytest.approx(4.8, rel=0.1)
+    np.testing.assert_array_equal(np.array(frames[0].image), pixels(photo))
+
+
+@pytest.mark.parametrize(("strength", "steps"), [(0.0, 0), (0.5, 3), (0.75, 5), (1.0, 6)])
+def test_strength_is_a_share_of_the_travel(
+    tiny: Translator, photo: Path, strength: float, steps: int
+) -> None:
+    *_, last = tiny.frames(photo, Options(strength=strength))
+    assert last.index == steps
+    assert last.distance == pytest.approx(4.8 * strength, rel=0.15, abs=1e-6)
+
+
+def test_strength_zero_is_the_photo(tiny: Translator, photo: Path) -> None:
+    np.testing.assert_array_equal(
+        np.array(tiny(photo, Options(strength=0))), pixels(photo)
+    )
+
+
+def test_auto_stops_at_the_target_energy(tiny: Translator, photo: Path) -> None:
+    frames = list(tiny.frames(photo))
+    calibration = tiny.domain.calibration
+    between = (frames[2].energy + frames[3].energy) / 2
+    data = tuple(between + 0.001 * (i - 10) for i in range(21))
+    reachable = Translator(
+        tiny.domain.model_copy(
+            update={"calibration": calibration.model_copy(update={"data": data})}
+        ),
+        tiny.model,
+        tiny.device,
+        tiny.dtype,
+    )
+    *_, last = reachable.frames(photo, Options(strength="auto"))
+    # auto takes the same steps, so it stops at the first state at or below the target
+    assert last.index == 3
+    assert last.last
+    *_, far = tiny.frames(photo, replace(Options(strength="auto")))
+    assert far.energy <= calibration.target or far.index == round(6 * AUTO_LIMIT)
+
+
+def test_eps_bounds_the_distance(tiny: Translator, photo: Path) -> None:
+    *_, last = tiny.frames(photo, Options(eps=1.5))
+    assert last.distance <= 1.5 + 1e-4
+
+
+def test_seeds_give_variants_and_repeat(tiny: Translator, photo: Path) -> None:
+    one, again, two = (np.array(tiny(photo, Options(seed=s))) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert (one != two).any()
+
+
+def test_eight_threads_give_what_one_gives(tiny: Translator) -> None:
+    rng = np.random.default_rng(1)
+    photos = [rng.integers(0, 256, (36 + i, 50 - i, 3), dtype=np.uint8) for i in range(16)]
+    alone = [tiny(p) for p in photos]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(tiny, photos))
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_generator_may_change_threads(tiny: Translator, photo: Path) -> None:
+    alone = [f.energy for f in tiny.frames(photo)]
+    frames = tiny.frames(photo)
+    with ThreadPoolExecutor(1) as a, ThreadPoolExecutor(1) as b:
+        mixed = [(a, b)[i % 2].submit(next, frames).result().energy for i in range(7)]
+    assert mixed == alone
+    assert torch.is_grad_enabled()
+
+
+def test_scene_takes_the_whole_photo(tiny_scene: Path, photo: Path) -> None:
+    scene = Translator.load(str(tiny_scene), **CPU)
+    frame = next(scene.frames(photo))
+    assert frame.step.x.shape == (1, 3, 32, 48)
+    assert np.array(scene(photo)).shape == (60, 90, 3)
+
+
+def test_scene_framing_needs_a_pooled_head(tiny: Translator, photo: Path) -> None:
+    with pytest.raises(SettingsError, match="use framing face or crop"):
+        tiny(photo, Options(framing="scene"))
+
+
+def test_score_agrees_with_frames(tiny: Translator, photo: Path) -> None:
+    score = tiny.score(photo)
+    assert score.energy == next(tiny.frames(photo)).energy
+    assert score.probability == pytest.approx(1 / (1 + np.exp(score.energy)))
+    assert 0 <= score.percentile <= 100
+
+
+def test_remarks(tiny: Translator, photo: Path) -> None:
+    frames = list(tiny.frames(photo))
+    low = tuple(frames[0].energy + 1 + 0.001 * i for i in range(21))
+    card = tiny.domain.model_copy(
+        update={"calibration": tiny.domain.calibration.model_copy(update={"data": low})}
+    )
+    inside = Translator(card, tiny.model, tiny.device, tiny.dtype)
+    assert "already is in the domain 'Tiny'" in (inside.remark(frames[0], frames[-1]) or "")
+    short = list(tiny.frames(photo, Options(steps=1, step_size=1e-4)))
+    assert "hardly moved" in (tiny.remark(short[0], short[-1]) or "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strength": 1.5}, "strength is 1.5"),
+        ({"steps": -1}, "steps is -1"),
+        ({"step_size": 0.0}, "step_size is 0"),
+        ({"eps": -2.0}, "eps is -2"),
+        ({"seed": -1}, "seed is -1"),
+        ({"max_pixels": 0}, "max_pixels is 0"),
+    ],
+)
+def test_options_out_of_range(options: dict[str, float], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Options(**options)  # type: ignore[arg-type]
+
+
+def test_wrong_arrays_and_paths(tiny: Translator, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="float64"):
+        tiny(np.zeros((9, 9, 3)))
+    with pytest.raises(InputError, match="nowhere.png"):
+        tiny(tmp_path / "nowhere.png")
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "mps", "tpu", "xla"])
+def test_a_named_device_must_be_there(tiny_domain: Path, device: str) -> None:
+    if device == "mps" and torch.backends.mps.is_available():
+        device = "cuda"
+    with pytest.raises(DeviceError, match=device):
+        Translator.load(str(tiny_domain), device=device)
+
+
+def test_a_named_dtype_must_be_known(tiny_domain: Path) -> None:
+    with pytest.raises(DeviceError, match="float8"):
+        Translator.load(str(tiny_domain), dtype="float8")
+
+
+def test_bfloat16_stays_near_float32(tiny_domain: Path, photo: Path, tiny: Translator) -> None:
+    fast = Translator.load(str(tiny_domain), device="cpu", dtype="bfloat16")
+    difference = np.abs(np.array(tiny(photo)).astype(int) - np.array(fast(photo)))
+    assert 0 < difference.mean() < 2
+
+
+def test_bundled_anime_moves_a_face_into_the_domain() -> None:
+    anime = Translator.load("anime", **CPU)
+    first, *_, last = anime.frames(EXAMPLES / "astronaut.jpg")
+    calibration = anime.domain.calibration
+    assert first.note is None
+    assert first.energy > calibration.target
+    assert last.energy < (first.energy + calibration.target) / 2
