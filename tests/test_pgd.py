@@ -499,19 +499,17 @@ def test_numbers_against_numpy():
 
 
 def test_the_cases_reach_what_they_are_for():
-    """The box binds, both balls bind, ball and box bind at once, and an image stops on the way."""
+    """The box binds, the ball of either norm does, and an image stops while others go on."""
     reached = set()
     for case in CASES:
         source, stop = prepare(case)
         x, _, _, active = numpy_pgd(case, source.astype(np.float64), stop)[-1]
-        norm, delta = case.settings.get("norm", "l2"), torch.from_numpy(x - source)
-        at_box = bool(((x == 0) | (x == 1)).any())
-        length = float(lengths(delta, norm).max())
-        at_ball = math.isclose(length, case.settings.get("eps", math.inf), rel_tol=1e-5)
-        reached |= {("box",)} if at_box else set()
-        reached |= {("ball", norm, at_box)} if at_ball else set()
-        reached |= {("stop",)} if not active.all() and active.any() else set()
-    assert {("box",), ("ball", "l2", False), ("ball", "linf", True), ("stop",)} <= reached
+        norm, eps = case.settings.get("norm", "l2"), case.settings.get("eps", math.inf)
+        length = float(lengths(torch.from_numpy(x - source), norm).max())
+        reached |= {"box"} if ((x == 0) | (x == 1)).mean() > 0.1 else set()
+        reached |= {norm} if math.isclose(length, eps, rel_tol=1e-5) else set()
+        reached |= {"stop"} if not active.all() and active.any() else set()
+    assert reached == {"box", "l2", "linf", "stop"}
 
 
 @pytest.mark.parametrize("kind", [Quadratic, Network])

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.conftest import EXAMPLES, pixels
 from translate import DeviceError, InputError, Options, SettingsError, Translator
 from translate.translator import AUTO_LIMIT
-from tests.conftest import EXAMPLES, pixels
 
 CPU = {"device": "cpu", "dtype": "float32"}
 
@@ -72,9 +72,7 @@ def test_strength_is_a_share_of_the_travel(
 
 
 def test_strength_zero_is_the_photo(tiny: Translator, photo: Path) -> None:
-    np.testing.assert_array_equal(
-        np.array(tiny(photo, Options(strength=0))), pixels(photo)
-    )
+    np.testing.assert_array_equal(np.array(tiny(photo, Options(strength=0))), pixels(photo))
 
 
 def test_auto_stops_at_the_target_energy(tiny: Translator, photo: Path) -> None:
@@ -178,7 +176,7 @@ def test_options_out_of_range(options: dict[str, float], message: str) -> None:
 def test_wrong_arrays_and_paths(tiny: Translator, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="float64"):
         tiny(np.zeros((9, 9, 3)))
-    with pytest.raises(InputError, match="nowhere.png"):
+    with pytest.raises(InputError, match="nowhere"):
         tiny(tmp_path / "nowhere.png")
 
 

@@ -222,7 +222,7 @@ def _passes(grey: Pixels) -> Iterator[list[tuple[float, float, float]]]:
     """
     yield _detect(grey, neighbours=3, scale=1.1)
     yield _detect_turned(grey, _TILT) + _detect_turned(grey, -_TILT)
-    yield _detect(cast(Pixels, cv2.equalizeHist(grey)), neighbours=3, scale=1.05)
+    yield _detect(cast(Pixels, cv2.equalizeHist(grey)), neighbours=4, scale=1.05)
 
 
 def _detect_turned(grey: Pixels, angle: float) -> list[tuple[float, float, float]]:
