@@ -14,6 +14,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
+from translate.allocator import keep_freed_memory
 from translate.domain import read_domain
 from translate.errors import TranslateError
 from translate.hub import bundled_domains, find_domain
@@ -32,7 +33,9 @@ def translator(domain: str) -> Translator:
     return Translator.load(domain)
 
 
-def translate_photo(photo: str | None, domain: str, strength: float, auto: bool) -> Iterator[Outputs]:
+def translate_photo(
+    photo: str | None, domain: str, strength: float, auto: bool
+) -> Iterator[Outputs]:
     """Stream the states of one photo: preview, comparison, download, words."""
     if photo is None:
         raise gr.Error("Choose a photo first.", print_exception=False)
@@ -111,6 +114,7 @@ def main() -> None:
         "--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
     )
     arguments = parser.parse_args()
+    keep_freed_memory()
     build().queue(max_size=64).launch(
         server_name=arguments.host, server_port=arguments.port, max_file_size="30mb"
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from translate.allocator import keep_freed_memory
 from translate.errors import SettingsError, TranslateError
 
 if TYPE_CHECKING:
@@ -312,6 +313,7 @@ def main() -> None:
 
 
 def _run(command: typer.Typer) -> None:
+    keep_freed_memory()
     try:
         command()
     except TranslateError as error:
