@@ -1,0 +1,246 @@
+"""The energy network: growing, shapes, independence of images, limits of its settings."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save_file
+
+from translate.domain import MAX_PARAMETERS, NetworkConfig
+from translate.energy import Downsample, EnergyModel, load_energy_model
+from translate.errors import DomainError, SettingsError
+
+HEADS = ("aligned", "pooled")
+
+
+def network(head="aligned", **changes):
+    """A small network with random weights, biases included."""
+    fields = {"size": 16, "channels": (6, 8, 10), "head": head, "std": (0.3, 0.4, 0.5), **changes}
+    torch.manual_seed(0)
+    return EnergyModel(NetworkConfig(**fields))
+
+
+def images(size, count=3, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, 3, size, size, generator=generator)
+
+
+def halve(model, x):
+    """The network's own blur-and-halve of a picture; what is beyond the edge is the mean colour."""
+    return model.down((x - model.mean) / model.std) * model.std + model.mean
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("channels", [(4,), (3, 4)])
+@pytest.mark.parametrize("mean", [0.0, 0.5])
+def test_grown_network_is_the_same_function(head, channels, mean):
+    model = network(head, mean=(mean,) * 3)
+    grown = model.grow(channels)
+    x = images(16 * 2 ** len(channels))
+    small = x
+    for _ in channels:
+        small = halve(model, small)
+    with torch.no_grad():
+        torch.testing.assert_close(grown.logit(x), model.logit(small), rtol=0, atol=1e-6)
+        assert grown.config.size == x.shape[-1]
+        assert grown.config.channels == (*channels, *model.config.channels)
+
+
+def test_grown_levels_learn():
+    grown = network().grow((4,))
+    grown.logit(images(32)).sum().backward()
+    silent = grown.levels[0]
+    assert silent.conv.weight.grad.abs().max() > 0
+    assert silent.skip.weight.grad.abs().max() > 0
+    assert all(p.requires_grad for p in grown.parameters())
+
+
+def test_growing_leaves_the_old_network_alone():
+    model = network()
+    x = images(16)
+    before = model.logit(x).detach()
+    grown = model.grow((4,))
+    with torch.no_grad():
+        for parameter in grown.parameters():
+            parameter.add_(1.0)
+    assert torch.equal(model.logit(x), before)
+
+
+def test_downsample_averages_with_binomial_weights():
+    down = Downsample(2)
+    x = images(8)[:, :2]
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    expected = (x[:, :, 1:5, 3:7] * taps[:, None] * taps / 64).sum(dim=(2, 3))
+    torch.testing.assert_close(down(x)[:, :, 1, 2], expected)
+    inside = down(torch.ones(1, 2, 8, 8))[:, :, 1:-1, 1:-1]
+    torch.testing.assert_close(inside, torch.ones_like(inside))
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+@pytest.mark.parametrize("channels", [(5, 7), (4, 6, 8, 6)])
+def test_parameter_count_is_foretold(head, blocks, channels):
+    model = network(head, channels=channels, blocks=blocks)
+    assert sum(p.numel() for p in model.parameters()) == model.config.parameters
+    assert sum(v.numel() for v in model.state_dict().values()) == model.config.parameters
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_images_of_a_batch_do_not_touch_each_other(head):
+    model, x = network(head), images(16, count=4)
+    damaged = x.clone()
+    damaged[1] = math.nan
+    with torch.no_grad():
+        together, beside = model.logit(x), model.logit(damaged)
+        alone = torch.cat([model.logit(x[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+    torch.testing.assert_close(together[[0, 2, 3]], beside[[0, 2, 3]], rtol=0, atol=1e-6)
+    assert beside[1].isnan()
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_energy_is_minus_the_logit_with_a_finite_gradient(head):
+    model, x = network(head), images(16).requires_grad_()
+    energy = model.energy(x)
+    assert energy.shape == (3,)
+    assert energy.dtype == torch.float32
+    assert torch.equal(energy, -model.logit(x))
+    assert torch.equal(model(x), model.logit(x))
+    (gradient,) = torch.autograd.grad(energy.sum(), x)
+    assert torch.isfinite(gradient).all()
+    assert (gradient.flatten(1).norm(dim=1) > 0).all()
+
+
+def test_logits_stay_float32_under_autocast():
+    model = network()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.logit(images(16)).dtype == torch.float32
+
+
+def test_channels_last_is_the_same_function():
+    model, x = network(), images(16)
+    expected = model.logit(x).detach()
+    model.on(torch.device("cpu"))
+    got = model.logit(x.contiguous(memory_format=torch.channels_last)).detach()
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (8, 20), (32, 4)])
+def test_pooled_head_takes_any_multiple_of_the_stride(shape):
+    model = network("pooled")
+    assert model.config.stride == 4
+    logits = model.logit(torch.rand(2, 3, *shape))
+    assert logits.shape == (2,)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (16, 20), (8, 16), (15, 16)])
+def test_aligned_head_refuses_other_sizes(shape):
+    with pytest.raises(SettingsError, match=rf"16×16.*{shape[1]}×{shape[0]}"):
+        network().logit(torch.rand(1, 3, *shape))
+
+
+@pytest.mark.parametrize("shape", [(16, 18), (17, 16)])
+def test_pooled_head_refuses_other_than_multiples(shape):
+    with pytest.raises(SettingsError, match="multiples of 4"):
+        network("pooled").logit(torch.rand(1, 3, *shape))
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("shape", [(1, 1, 16, 16), (1, 4, 16, 16), (3, 16, 16)])
+def test_only_batches_of_rgb_are_taken(head, shape):
+    with pytest.raises(SettingsError):
+        network(head).logit(torch.rand(shape))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"size": 0},
+        {"size": -16},
+        {"size": 4},
+        {"size": 10**12},
+        {"size": 18},  # no multiple of the stride
+        {"size": 16.5},
+        {"channels": ()},
+        {"channels": (8,)},
+        {"channels": (8, 0, 8)},
+        {"channels": (8, -8, 8)},
+        {"channels": (10**9, 8)},
+        {"channels": (8,) * 10},
+        {"channels": (8,) * 10**5},
+        {"channels": (2048,) * 5},
+        {"channels": (2048, 2048), "blocks": 8},
+        {"channels": (8, 2048), "size": 1024},  # an aligned head of 512×512
+        {"blocks": -1},
+        {"blocks": 10**6},
+        {"head": "global"},
+        {"std": (0.5, 0.0, 0.5)},
+        {"std": (0.5, 0.5, -0.5)},
+        {"std": (math.nan, 0.5, 0.5)},
+        {"std": (0.5, math.nan, 0.5)},
+        {"std": (math.inf, 0.5, 0.5)},
+        {"std": (0.5, 0.5)},
+        {"mean": (0.5, 0.5, 1.5)},
+        {"mean": (0.5, math.nan, 0.5)},
+        {"extra": 1},
+    ],
+    ids=lambda hostile: str(hostile)[:40],
+)
+def test_hostile_settings_are_refused_before_anything_is_allocated(hostile):
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValidationError):
+            NetworkConfig(**{"size": 16, "channels": (6, 8, 10), **hostile})
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_limit_on_parameters_is_named():
+    with pytest.raises(ValidationError, match=f"at most {MAX_PARAMETERS:,}"):
+        NetworkConfig(size=1024, channels=(8, 2048))
+
+
+def test_weights_are_read_back_frozen(tmp_path):
+    model = network()
+    save_file({k: v.half() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors")
+    read = load_energy_model(model.config, tmp_path / "w.safetensors")
+    torch.testing.assert_close(read.logit(images(16)), model.logit(images(16)), rtol=0, atol=1e-2)
+    assert not any(p.requires_grad for p in read.parameters())
+    assert {p.dtype for p in read.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda w: w.pop("head.linear.bias"), "head.linear.bias"),
+        (lambda w: w.update(stranger=torch.zeros(1)), "stranger"),
+        (lambda w: w.update({"head.linear.bias": torch.zeros(2)}), "head.linear.bias"),
+        (lambda w: w.update({"head.linear.bias": torch.zeros(1).int()}), "head.linear.bias"),
+    ],
+)
+def test_other_weights_are_refused_by_name(tmp_path, change, name):
+    weights = network().state_dict()
+    change(weights)
+    file = tmp_path / "w.safetensors"
+    save_file(weights, file)
+    with pytest.raises(DomainError, match=rf"w\.safetensors.*{name}"):
+        load_energy_model(network().config, file)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights here" * 10])
+def test_damaged_weights_are_refused_by_file(tmp_path, content):
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(DomainError, match=r"w\.safetensors"):
+        load_energy_model(network().config, file)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(DomainError, match=r"w\.safetensors"):
+        load_energy_model(network().config, tmp_path / "w.safetensors")

@@ -1,0 +1,688 @@
+"""Training on generated pictures: data, losses, schedule, resuming, and whether it learns."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+import random
+import threading
+import tomllib
+import zipfile
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from safetensors.torch import save_file
+
+from translate.errors import TrainingError
+from translate.pgd import PGD, descend
+from translate.training import checkpoint, data, losses
+from translate.training import trainer as trainer_module
+from translate.training.config import RECIPES, Augment, Recipe, Source, load_recipe
+from translate.training.data import Mix, augmented, first_images, load_images
+from translate.training.run import Session, run
+from translate.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+HELD_OUT = 6
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)  # of the held-out images, so that none goes unseen
+
+TOY = """
+name = "toy"
+title = "Toy"
+seed = 3
+reference_size = 16
+r1_every = 2
+ema = 0.9
+sample_steps = 3
+
+[data]
+p_data = [{ path = "circles", hold_out = 6 }]
+p_0 = [{ path = "others.zip", hold_out = 6, weight = 3 }, { path = "circles", hold_out = 6 }]
+augment_p_0 = { brightness = [0.7, 1.2] }
+
+[network]
+channels = [4, 8, 8]
+
+[[stages]]
+size = 16
+updates = 4
+batch_size = 4
+learning_rate = 1e-3
+k_max = 2
+auc_window = 1
+step_size = 0.5
+r1 = 0.1
+
+[[stages]]
+size = 32
+updates = 4
+batch_size = 3
+learning_rate = 1e-3
+k_start = 1
+k_max = 2
+auc_window = 2
+step_size = 0.5
+r1 = 0.1
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small networks are fastest on one thread, and bitwise equality needs a fixed number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def circle(rng):
+    image = Image.new("RGB", (40, 36), tuple(rng.randrange(60) for _ in range(3)))
+    x, y, radius = rng.randrange(10, 24), rng.randrange(10, 22), rng.randrange(6, 12)
+    box = (x - radius, y - radius, x + radius, y + radius)
+    ImageDraw.Draw(image).ellipse(box, fill=(250, 120 + rng.randrange(60), rng.randrange(60)))
+    return image
+
+
+def other(rng):
+    noise = np.random.default_rng(rng.randrange(10**6))
+    ramp = np.linspace(0, 255, 40)[None, :, None] * noise.uniform(0, 1, 3)
+    pixels = ramp + noise.normal(0, 60, (36, 40, 3)) * noise.uniform(0, 1)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A folder of circles and a zip of ramps and noise, each ending in held-out plain images."""
+    root, rng = tmp_path_factory.mktemp("data"), random.Random(1)
+    (root / "circles").mkdir()
+    with zipfile.ZipFile(root / "others.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(48):
+            circle(rng).save(root / "circles" / f"a{i:02d}.png")
+            archive.writestr(f"a{i:02d}.png", png(other(rng)))
+        for i in range(HELD_OUT):
+            Image.new("RGB", (40, 36), WHITE).save(root / "circles" / f"z{i}.png")
+            archive.writestr(f"deeper/z{i}.png", png(Image.new("RGB", (40, 36), BLACK)))
+    return root
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def new_trainer(root, cache):
+    """Make a trainer of the toy recipe, with changes of it or of its first stage."""
+
+    def make(stage=None, **changes):
+        table = {**tomllib.loads(TOY), **changes}
+        table["stages"][0].update(stage or {})
+        return Trainer(Recipe.model_validate(table), root, cache, CPU, torch.float32)
+
+    return make
+
+
+def go(trainer, updates):
+    """Reports of some updates, without their duration."""
+    return [repr(replace(trainer.update(), seconds=0.0)) for _ in range(updates)]
+
+
+def assert_same(a, b):
+    """Two trainers in bitwise the same state."""
+    for first, second in ((a.model, b.model), (a.ema, b.ema)):
+        assert first.config == second.config
+        for (name, x), y in zip(
+            first.state_dict().items(), second.state_dict().values(), strict=True
+        ):
+            assert torch.equal(x, y), name
+    adam_a, adam_b = (t.optimizer.state_dict() for t in (a, b))
+    assert adam_a["param_groups"] == adam_b["param_groups"]
+    assert adam_a["state"].keys() == adam_b["state"].keys()
+    for key, entry in adam_a["state"].items():
+        for name, value in entry.items():
+            assert torch.equal(value, adam_b["state"][key][name]), (key, name)
+    assert replace(a.position, seconds=0.0) == replace(b.position, seconds=0.0)
+
+
+def assert_finite(tensors):
+    for name, value in tensors.items():
+        assert torch.isfinite(value).all(), name
+
+
+# Resuming
+
+
+@pytest.mark.parametrize("split", [0, 1, 3, 4, 5, 8])  # the second stage begins after 4
+def test_resumed_run_is_bitwise_the_unbroken_one(new_trainer, tmp_path, split):
+    unbroken, first = new_trainer(), new_trainer()
+    expected = go(unbroken, 8)
+    reports = go(first, split)
+    first.save(tmp_path / "c.safetensors")
+    second = new_trainer()
+    second.restore(checkpoint.load(tmp_path / "c.safetensors"))
+    assert_same(first, second)
+    reports += go(second, 8 - split)
+    assert reports == expected
+    assert_same(unbroken, second)
+    assert second.done
+    assert unbroken.position.total_images == 4 * 4 + 4 * 3
+
+
+def test_training_leaves_the_global_random_state_alone(new_trainer):
+    before = torch.get_rng_state()
+    go(new_trainer(), 5)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_another_seed_is_another_run(new_trainer):
+    assert go(new_trainer(), 1) != go(new_trainer(seed=4), 1)
+
+
+def test_growing_starts_the_stage_with_the_same_function(new_trainer):
+    trainer = new_trainer({"updates": 2})
+    go(trainer, 2)
+    small = [model.requires_grad_(False) for model in (trainer.model, trainer.ema)]
+    x = trainer.batch()[0]
+    trainer._next_stage()
+    assert trainer.position.stage == 1
+    big = torch.rand(2, 3, 32, 32)
+    for old, new in zip(small, (trainer.model, trainer.ema), strict=True):
+        rgb = old.down((big - old.mean) / old.std) * old.std + old.mean
+        torch.testing.assert_close(new.logit(big).detach(), old.logit(rgb), rtol=0, atol=1e-6)
+    assert not torch.equal(small[0].logit(x), small[1].logit(x))  # so the two were not mixed up
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "weights only", "missing"])
+def test_damaged_checkpoint_is_named(new_trainer, tmp_path, damage):
+    file = tmp_path / "c.safetensors"
+    new_trainer().save(file)
+    content = file.read_bytes()
+    if damage == "weights only":
+        save_file({"x": torch.zeros(1)}, file)
+    elif damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(
+            {"cut": content[: len(content) // 2], "empty": b"", "text": b"a" * 99}[damage]
+        )
+    with pytest.raises(TrainingError, match=r"c\.safetensors"):
+        checkpoint.load(file)
+
+
+def test_checkpoint_of_another_network_is_refused(new_trainer, tmp_path):
+    new_trainer().save(tmp_path / "c.safetensors")
+    saved = checkpoint.load(tmp_path / "c.safetensors")
+    with pytest.raises(TrainingError, match="network"):
+        new_trainer(network={"channels": [4, 6, 8]}).restore(saved)
+    saved.position.stage = 2
+    with pytest.raises(TrainingError, match="stage"):
+        new_trainer().restore(saved)
+
+
+def test_no_checkpoint_to_resume_from(tmp_path):
+    with pytest.raises(TrainingError, match="no checkpoint"):
+        checkpoint.latest(tmp_path)
+
+
+# Losses
+
+
+def test_auc_is_the_share_of_pairs_in_order():
+    generator = torch.Generator().manual_seed(0)
+    for n, m in [(1, 1), (7, 5), (20, 30)]:
+        a = torch.randint(0, 6, (n,), generator=generator).float()
+        b = torch.randint(0, 6, (m,), generator=generator).float()
+        pairs = list(itertools.product(a.tolist(), b.tolist()))
+        expected = sum(1.0 if x > y else 0.5 if x == y else 0.0 for x, y in pairs) / len(pairs)
+        assert float(losses.auc(a, b)) == pytest.approx(expected, abs=1e-6)
+    assert float(losses.auc(torch.ones(3), torch.zeros(2))) == 1.0
+    assert float(losses.auc(torch.zeros(3), torch.ones(2))) == 0.0
+
+
+def test_r1_of_a_quadratic():
+    weight = torch.rand(3, 4, 4, requires_grad=True)
+    x = torch.rand(5, 3, 4, 4)
+    penalty = losses.r1_penalty(lambda x: 0.5 * (weight * x.square()).sum(dim=(1, 2, 3)), x)
+    square = x.square().mean(dim=0)
+    torch.testing.assert_close(penalty, 0.5 * (weight.square() * square).sum())
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(gradient, (weight * square).detach())
+
+
+def test_binary_loss_is_its_formula():
+    a, b = torch.tensor([-3.0, 0.0, 2.0]), torch.tensor([1.0, -4.0])
+    expected = sum(math.log1p(math.exp(-v)) for v in a.tolist()) / 3
+    expected += sum(math.log1p(math.exp(v)) for v in b.tolist()) / 2
+    assert float(losses.binary_loss(a, b)) == pytest.approx(expected, rel=1e-6)
+    assert float(losses.binary_loss(torch.tensor([-1e4]), torch.tensor([1e4]))) == 2e4
+
+
+# Images
+
+
+def test_images_are_cropped_scaled_and_kept(root, cache, monkeypatch):
+    images = load_images(Source(path="circles", hold_out=6), root, 16, cache)
+    assert images.shape == (48, 16, 16, 3)
+    assert images.dtype == np.uint8
+    assert not images.flags.writeable
+    with Image.open(root / "circles" / "a05.png") as image:
+        square = image.crop((2, 0, 38, 36)).resize((16, 16), Image.Resampling.LANCZOS)
+    assert np.abs(images[5].astype(int) - np.asarray(square).astype(int)).max() <= 1
+    monkeypatch.setattr(data, "_decode_all", None)  # the second time nothing is decoded
+    again = load_images(Source(path="circles", hold_out=6), root, 16, cache)
+    assert np.array_equal(images, again)
+
+
+def test_held_out_images_are_in_no_training_batch(new_trainer, root, cache):
+    plain = {"flip": 0, "crop": 0}
+    table = tomllib.loads(TOY)["data"]
+    trainer = new_trainer(data={**table, "augment_p_data": plain, "augment_p_0": plain})
+    seen = set()
+    for number in range(150):
+        trainer.position.total_updates = number
+        for x in (image for batch in trainer.batch() for image in batch):
+            assert not (x == 1).all()
+            assert not (x == 0).all()
+            seen.add(x.numpy().tobytes())
+    assert len(seen) == 96  # all the others were drawn
+    for path, value in (("circles", 255), ("others.zip", 0)):
+        source = Source(path=path, hold_out=HELD_OUT)
+        held_out = load_images(source, root, 16, cache, held_out=True)
+        assert len(held_out) == HELD_OUT
+        assert (held_out == value).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "held_out", "words"),
+    [
+        (Source(path="circles", hold_out=54), False, r"circles.*54.*hold_out"),
+        (Source(path="circles"), True, "held out"),
+        (Source(path="nowhere"), False, "nowhere"),
+        (Source(path="empty.zip"), False, r"empty\.zip.*no images"),
+        (Source(path="empty"), False, "empty.*no images"),
+        (Source(path="bad"), False, r"b\.png"),
+        (Source(path="bad.zip"), False, r"b\.png"),
+    ],
+    ids=lambda value: getattr(value, "path", None),
+)
+def test_bad_sources_are_named(root, cache, source, held_out, words):
+    (root / "empty").mkdir(exist_ok=True)
+    (root / "bad").mkdir(exist_ok=True)
+    good = (root / "circles" / "a00.png").read_bytes()
+    (root / "bad" / "a.png").write_bytes(good)
+    (root / "bad" / "b.png").write_bytes(good[: len(good) // 2])
+    with zipfile.ZipFile(root / "empty.zip", "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    with zipfile.ZipFile(root / "bad.zip", "w") as archive:
+        archive.writestr("a.png", good)
+        archive.writestr("b.png", b"no image")
+    with pytest.raises(TrainingError, match=words):
+        load_images(source, root, 16, cache, held_out=held_out)
+    assert not list(cache.glob(".*"))  # no half-written array is left
+
+
+def test_damaged_zip_member_is_named(root, cache):
+    file = root / "damaged.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", b"not reached" * 9)
+    content = bytearray(file.read_bytes())
+    content[30 + len("a.png")] = 0xFF  # the first byte of the deflate stream: no such block type
+    file.write_bytes(content)
+    with pytest.raises(TrainingError, match=r"a\.png"):
+        load_images(Source(path="damaged.zip"), root, 16, cache)
+
+
+def test_picture_bomb_is_named(root, cache, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(TrainingError, match=r"a\d\d\.png"):
+        load_images(Source(path="circles"), root, 9, cache)
+
+
+# Batches and augmentation
+
+PLAIN = Augment(flip=0, crop=0)
+
+
+def solid(value, count=10):
+    return np.full((count, 4, 4, 3), value, np.uint8)
+
+
+def test_batches_depend_on_their_number_alone():
+    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), np.uint8)
+    mix, same = (Mix([images], [1], Augment(brightness=(0.5, 1)), 7) for _ in range(2))
+    forward = [mix.batch(n, 5, CPU) for n in range(6)]
+    for n in reversed(range(6)):
+        assert torch.equal(same.batch(n, 5, CPU), forward[n])
+    for a, b in itertools.combinations(forward, 2):
+        assert not torch.equal(a, b)
+    assert not torch.equal(Mix([images], [1], PLAIN, 8).batch(0, 5, CPU), forward[0])
+    assert forward[0].shape == (5, 3, 8, 8)
+    assert forward[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_sources_are_mixed_by_weight_not_by_size():
+    mix = Mix([solid(0, 100), solid(255, 5)], [1, 3], PLAIN, 0)
+    share = torch.stack([mix.batch(n, 10, CPU).mean() for n in range(60)]).mean()
+    assert float(share) == pytest.approx(0.75, abs=0.06)
+
+
+def test_pixels_become_unit_range():
+    assert torch.equal(Mix([solid(255)], [1], PLAIN, 0).batch(0, 2, CPU), torch.ones(2, 3, 4, 4))
+    assert float(Mix([solid(51)], [1], PLAIN, 0).batch(0, 1, CPU)[0, 0, 0, 0]) == pytest.approx(0.2)
+
+
+def random_images(count=8, size=16):
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def augment(x, **settings):
+    return augmented(x, Augment(**settings), torch.Generator().manual_seed(1))
+
+
+def test_augmentation_off_is_the_identity():
+    x = random_images()
+    torch.testing.assert_close(augment(x, flip=0, crop=0), x, rtol=0, atol=1e-5)
+
+
+def test_flip_is_the_mirror_image():
+    x = random_images()
+    torch.testing.assert_close(augment(x, flip=1, crop=0), x.flip(3), rtol=0, atol=1e-5)
+    some = augment(x, flip=0.5, crop=0)
+    flipped = [bool((a - b.flip(2)).abs().max() < 1e-5) for a, b in zip(some, x, strict=True)]
+    kept = [bool((a - b).abs().max() < 1e-5) for a, b in zip(some, x, strict=True)]
+    assert all(a != b for a, b in zip(flipped, kept, strict=True))
+    assert any(flipped)
+    assert any(kept)
+
+
+def test_crop_magnifies_by_its_scale_and_stays_inside():
+    ramp = torch.linspace(0.1, 0.9, 32).expand(8, 3, 32, 32)
+    cropped = augment(ramp, flip=0, crop=1, crop_scale=(0.25, 0.25), crop_ratio=(1, 1))
+    slope = (cropped[..., 20] - cropped[..., 10]) / (ramp[..., 20] - ramp[..., 10])
+    torch.testing.assert_close(slope, torch.full_like(slope, 0.5), rtol=0, atol=1e-3)
+    assert len({round(float(c), 3) for c in cropped[:, 0, 0, 16]}) > 4  # each its own place
+    assert 0.1 - 1e-2 <= cropped.min() <= cropped.max() <= 0.9 + 1e-2
+
+
+def test_brightness_stays_in_its_range_and_differs():
+    factors = augment(torch.full((50, 3, 4, 4), 0.5), flip=0, crop=0, brightness=(0.6, 1.1)) / 0.5
+    assert factors.amin() >= 0.6 - 1e-5
+    assert factors.amax() <= 1.1 + 1e-5
+    assert factors.amax() - factors.amin() > 0.3
+    assert float((factors.amax(dim=(1, 2, 3)) - factors.amin(dim=(1, 2, 3))).max()) < 1e-5
+
+
+def test_values_stay_in_unit_range():
+    x = random_images().round()  # bicubic resampling overshoots at hard edges
+    result = augment(x, crop=1, crop_scale=(0.3, 0.9), brightness=(0.5, 2.0))
+    assert 0 <= result.min() <= result.max() <= 1
+
+
+# Schedule
+
+
+def ks_under(trainer, monkeypatch, auc, updates):
+    monkeypatch.setattr(trainer_module, "auc", lambda *_: torch.tensor(auc))
+    return [trainer.update().k for _ in range(updates)]
+
+
+def test_k_moves_on_when_the_mean_auc_is_above_the_gate(new_trainer, monkeypatch):
+    stage = {"updates": 50, "auc": 0.75, "auc_window": 2, "updates_per_k": 4}
+    assert ks_under(new_trainer(stage), monkeypatch, 0.76, 8) == [0, 0, 1, 1, 2, 2, 2, 2]
+
+
+def test_k_moves_on_when_its_budget_is_used_up(new_trainer, monkeypatch):
+    stage = {"updates": 50, "auc": 0.75, "auc_window": 2, "updates_per_k": 3}
+    expected = [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
+    assert ks_under(new_trainer(stage), monkeypatch, 0.75, 10) == expected  # not above the gate
+
+
+def test_updates_are_shared_evenly_among_ks(new_trainer, monkeypatch):
+    trainer = new_trainer({"updates": 9, "auc": 1.0})
+    assert ks_under(trainer, monkeypatch, 0.5, 10) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 1]
+
+
+def test_lengths_grow_with_the_size_and_r1_with_its_square(new_trainer):
+    recipe = new_trainer().recipe
+    assert (recipe.step_size_at(0), recipe.step_size_at(1)) == (0.5, 1.0)
+    assert (recipe.r1_at(0), recipe.r1_at(1)) == pytest.approx((0.1, 0.4))
+    as_is = new_trainer(reference_size=0).recipe
+    assert (as_is.step_size_at(1), as_is.r1_at(1)) == (0.5, 0.1)
+
+
+def test_reports_tell_r1_and_travel_where_there_are_any(new_trainer):
+    trainer = new_trainer({"auc": 1.0, "updates": 6})
+    reports = [trainer.update() for _ in range(6)]
+    assert [math.isnan(r.r1) for r in reports] == [False, True] * 3
+    assert [math.isnan(r.travel) for r in reports] == [True, True] + [False] * 4
+    assert all(0 < r.travel <= 1 + 1e-5 for r in reports[2:])
+
+
+# Recipes
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TOY.replace('name = "toy"', 'name = "toy"\ncolour = 1'), "colour"),
+        (TOY.replace("k_max = 2", "k_maximum = 2", 1), r"stages\.0\.k_maximum"),
+        (TOY.replace("seed = 3", 'seed = "three"'), "seed"),
+        (TOY.replace('title = "Toy"', ""), "title"),
+        (TOY.replace("size = 32", "size = 48"), r"\[16, 48\].*double"),
+        (TOY.replace("k_start = 1", "k_start = 3"), "k_start 3 is above k_max 2"),
+        (TOY.replace("channels = [4, 8, 8]", "channels = [8, 8]"), "channels"),
+        (TOY.replace("channels = [4, 8, 8]", "channels = [4, 0, 8]"), "channels"),
+        (TOY.replace("hold_out = 6", "hold_out = -1"), "hold_out"),
+        (TOY.replace("size = 16", "size = four", 1), "not a readable recipe"),
+        (TOY.replace("[0.7, 1.2]", "[1.2, 0.7]"), "brightness"),
+        (TOY.replace("[0.7, 1.2]", "[-1.0, 1.2]"), "brightness"),
+        (TOY.replace("{ brightness = [0.7, 1.2] }", "{ crop_scale = [-0.5, 0] }"), "crop_scale"),
+        (TOY.replace("ema = 0.9", "betas = [0.0, 1.0]"), "betas"),
+    ],
+)
+def test_bad_recipes_are_refused_by_file_and_setting(tmp_path, text, words):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    assert text != TOY
+    with pytest.raises(TrainingError, match=words) as caught:
+        load_recipe(file)
+    assert "mine.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_problems_are_told_at_once(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(TOY.replace("seed = 3", "seed = 1.5").replace("size = 32", "size = 4"))
+    with pytest.raises(TrainingError, match=r"seed.*stages\.1\.size"):
+        load_recipe(file)
+
+
+def test_missing_recipe_lists_the_bundled_ones(tmp_path):
+    with pytest.raises(TrainingError, match=r"none\.toml.*anime"):
+        load_recipe(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in RECIPES.glob("*.toml")))
+def test_bundled_recipes_load(name):
+    recipe = load_recipe(name)
+    assert recipe.name
+    for index, stage in enumerate(recipe.stages):
+        assert recipe.network_at(index).size == stage.size
+        assert stage.budget >= 1
+        assert recipe.step_size_at(index) > 0
+
+
+# Sessions
+
+
+def session(tmp_path, **changes):
+    settings = {"checkpoint_minutes": 0, "keep": 2, "samples_every": 0, **changes}
+    return Session(out=tmp_path / "run", **settings)
+
+
+def test_whole_session_leaves_log_samples_and_checkpoints(new_trainer, tmp_path):
+    trainer = new_trainer()
+    settings = session(tmp_path, samples_every=3, sample_count=4)
+    reports = list(run(trainer, settings, threading.Event()))
+    assert trainer.done
+    assert [(r.stage, r.update) for r in reports] == [(s, u) for s in (0, 1) for u in range(4)]
+
+    def no_constant(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    lines = (settings.out / "log.jsonl").read_text().splitlines()
+    records = [json.loads(line, parse_constant=no_constant) for line in lines]
+    assert len(records) == 8
+    for record, report in zip(records, reports, strict=True):
+        assert record.keys() == asdict(report).keys()
+        assert record["loss"] == pytest.approx(report.loss, abs=1e-5)
+        assert (record["r1"] is None) == math.isnan(report.r1)
+    sizes = {}
+    for file in (settings.out / "samples").iterdir():
+        with Image.open(file) as image:
+            sizes[file.name] = image.size
+    small, large = (4 * 18 + 2, 2 * 18 + 2), (4 * 34 + 2, 2 * 34 + 2)
+    ends = {"0000003.png": small, "0000004.png": small, "0000006.png": large, "0000008.png": large}
+    assert sizes == ends
+    names = sorted(p.name for p in settings.out.glob("checkpoint-*"))
+    assert names == ["checkpoint-0000007.safetensors", "checkpoint-0000008.safetensors"]
+    assert not list(settings.out.rglob(".*"))
+
+
+def test_samples_show_held_out_photos_above_their_translations(new_trainer, tmp_path):
+    settings = session(tmp_path, samples_every=1, sample_count=2)
+    next(run(new_trainer(), settings, threading.Event()))
+    with Image.open(settings.out / "samples" / "0000001.png") as image:
+        pixels = np.asarray(image)
+    assert (pixels[2:18, 2:18] == 0).all()  # the held-out ones are black
+    assert pixels[20:36, 2:18].max() > 0
+
+
+def test_stop_ends_the_session_with_a_checkpoint(new_trainer, tmp_path):
+    trainer, stop = new_trainer(), threading.Event()
+    settings = session(tmp_path, checkpoint_minutes=60)
+    reports = run(trainer, settings, stop)
+    next(reports), next(reports)
+    assert not list(settings.out.glob("checkpoint-*"))
+    stop.set()
+    assert list(reports) == []
+    resumed = new_trainer()
+    resumed.restore(checkpoint.load(checkpoint.latest(settings.out)))
+    assert_same(trainer, resumed)
+    assert resumed.position.total_updates == 2
+
+
+def test_closing_the_generator_saves_too(new_trainer, tmp_path):
+    settings = session(tmp_path, checkpoint_minutes=60)
+    reports = run(new_trainer(), settings, threading.Event())
+    next(reports)
+    reports.close()
+    assert checkpoint.load(checkpoint.latest(settings.out)).position.total_updates == 1
+
+
+def test_time_limit_ends_the_session_with_a_checkpoint(new_trainer, tmp_path):
+    settings = session(tmp_path, max_minutes=1e-9, checkpoint_minutes=60)
+    assert len(list(run(new_trainer(), settings, threading.Event()))) == 1
+    assert checkpoint.load(checkpoint.latest(settings.out)).position.total_updates == 1
+
+
+class _NaNGradient(torch.autograd.Function):
+    """The identity, with a gradient of NaN."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * math.nan
+
+
+@pytest.mark.parametrize("function", ["binary_loss", "r1_penalty"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda x: x * math.nan, lambda x: x * math.inf, _NaNGradient.apply],
+    ids=["nan", "inf", "nan gradient"],
+)
+def test_non_finite_training_keeps_the_last_good_checkpoint(
+    new_trainer, tmp_path, monkeypatch, function, damage
+):
+    right = getattr(losses, function)
+    trainer, settings = new_trainer(), session(tmp_path)
+
+    def damaged(*args):
+        late = trainer.position.total_updates >= 2
+        return damage(right(*args)) if late else right(*args)
+
+    monkeypatch.setattr(trainer_module, function, damaged)
+    with pytest.raises(TrainingError, match="not finite"):
+        list(run(trainer, settings, threading.Event()))
+    saved = checkpoint.load(checkpoint.latest(settings.out))
+    assert saved.position.total_updates == 2
+    for part in (saved.model, saved.ema, saved.adam, trainer.model.state_dict()):
+        assert_finite(part)
+    new_trainer().restore(saved)
+
+
+def test_failing_between_stages_keeps_a_checkpoint_to_go_on_from(
+    new_trainer, tmp_path, monkeypatch
+):
+    def full_disk(source, root, size, cache):
+        if size == 32:
+            raise OSError("no space left")
+        return load_images(source, root, size, cache)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module, "load_images", full_disk)
+        with pytest.raises(OSError, match="no space left"):
+            list(run(new_trainer(), session(tmp_path), threading.Event()))
+    resumed, unbroken = new_trainer(), new_trainer()
+    resumed.restore(checkpoint.load(checkpoint.latest(tmp_path / "run")))
+    go(resumed, 4)
+    go(unbroken, 8)
+    assert_same(resumed, unbroken)
+
+
+# Learning
+
+LEARN = {
+    "updates": 60,
+    "batch_size": 16,
+    "learning_rate": 3e-3,
+    "k_max": 3,
+    "auc_window": 5,
+    "step_size": 0.8,
+    "r1": 0.02,
+}
+
+
+def attacked_auc(model, data, starts):
+    """Mean energies along the attack, and the AUC of data against its state after K_max steps."""
+    walk = list(descend(model.energy, starts, PGD(steps=6, step_size=LEARN["step_size"])))
+    energies = [float(state.energy.mean()) for state in walk]
+    return energies, float(losses.auc(model.logit(data), -walk[LEARN["k_max"]].energy))
+
+
+def test_training_learns(new_trainer, root, cache):
+    """The attack goes downhill all the way, and yet the data stay above what it reaches."""
+    trainer = new_trainer(LEARN, network={"channels": [4, 12, 12]})
+    circles = first_images(load_images(Source(path="circles", hold_out=6), root, 16, cache), 48)
+    others = first_images(load_images(Source(path="others.zip", hold_out=6), root, 16, cache), 48)
+    _, before = attacked_auc(trainer.ema, circles, others)
+    for _ in range(60):
+        trainer.update()
+    energies, after = attacked_auc(trainer.ema, circles, others)
+    assert all(b < a - 0.05 for a, b in itertools.pairwise(energies))
+    assert after > 0.9
+    assert before < 0.5  # by the same measure the network knew nothing
