@@ -41,7 +41,7 @@ WRITABLE = {
 }
 """File suffix -> Pillow's name of the format that is written."""
 
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -226,11 +226,11 @@ def write_image(
     file_format = WRITABLE[path.suffix.lower()]
     if not 1 <= quality <= 100:
         raise SettingsError(f"quality is {quality}; use a number from 1 to 100.")
-    options: dict[str, Any] = {"quality": quality}
+    options: dict[str, Any] = {}  # a TIFF stays uncompressed: Pillow's libtiff takes no EXIF
+    if file_format in ("JPEG", "WEBP"):
+        options["quality"] = quality
     if file_format == "JPEG":
         options["subsampling"] = 0 if quality >= 90 else 2
-    if file_format == "TIFF":
-        options = {"compression": "tiff_deflate"}
     if exif is not None and file_format != "BMP":
         options["exif"] = exif
     image = _storable(image, opaque=file_format in ("JPEG", "BMP"))
@@ -239,7 +239,7 @@ def write_image(
         image.save(encoded, format=file_format, **options)
         with atomic_path(path) as temporary:
             temporary.write_bytes(encoded.getbuffer())
-    except (OSError, ValueError) as error:  # ValueError: EXIF or sides too large for the format
+    except (OSError, ValueError, RuntimeError) as error:  # EXIF or sides too large for the format
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         message = f"Cannot write {path}: {reason}; use another folder, name or format."
         raise InputError(message) from error
