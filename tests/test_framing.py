@@ -115,13 +115,6 @@ def test_a_photo_as_large_as_cameras_make() -> None:
     photo = np.zeros((8000, 10000, 3), np.uint8)
     window = find_window(photo, framing="face", size=64)
     assert (window.width, window.height) == (8000, 8000)
-    assert extract(
-        photo[::2, ::2], find_window(photo[::2, ::2], framing="crop", size=64)
-    ).shape == (
-        64,
-        64,
-        3,
-    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4000), (4000, 1), (2, 3), (31, 700)])
@@ -222,9 +215,9 @@ def test_views_and_read_only_photos(astronaut: np.ndarray) -> None:
 
 
 def test_threads_find_the_same_face(astronaut: np.ndarray) -> None:
-    photos = [astronaut, astronaut[:300, 60:360], astronaut[:300, 380:60:-1]] * 2
+    photos = [astronaut[:240, 100:340], astronaut[:240, 340:100:-1]] * 3
     alone = [find_window(p, framing="face", size=64) for p in photos]
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(lambda p: find_window(p, framing="face", size=64), photos))
     assert together == alone
 
