@@ -130,7 +130,7 @@ def _heif_factory(where: str) -> Callable[[IO[bytes], str], ImageFile.ImageFile]
 
 
 def _damaged(where: str, error: Exception) -> InputError:
-    reason = str(error) or type(error).__name__
+    reason = " ".join(str(error).split()) or type(error).__name__
     return InputError(
         f"Cannot read {where}: the image is cut short or damaged ({reason}); get a fresh copy."
     )
