@@ -284,6 +284,14 @@ def test_images_are_cropped_scaled_and_kept(root, cache, monkeypatch):
     assert np.array_equal(images, again)
 
 
+def test_a_picture_replaced_in_its_folder_is_decoded_anew(tmp_path):
+    source, file = Source(path="."), tmp_path / "a.png"
+    for colour in (BLACK, WHITE):
+        Image.new("RGB", (8, 8), colour).save(file)
+        images = load_images(source, tmp_path, 8, tmp_path / "cache")
+        assert (images == colour[0]).all()
+
+
 def test_held_out_images_are_in_no_training_batch(new_trainer, root, cache):
     plain = {"flip": 0, "crop": 0}
     table = tomllib.loads(TOY)["data"]
