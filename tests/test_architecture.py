@@ -20,7 +20,8 @@ LAYERS = (
     ("files", "srgb", "domain", "device", "pgd", "grid"),
     ("image_io", "framing", "hub", "energy"),
     ("translator",),
-    ("generate", "training"),
+    ("batch", "generate", "training"),
+    ("cli_batch",),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

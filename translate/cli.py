@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from translate.allocator import keep_freed_memory
+from translate.cli_batch import batch, batch_app, score
 from translate.errors import SettingsError, TranslateError
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(batch)
+app.command()(score)
 
 Framing = Literal["auto", "face", "scene", "crop"]
 DomainName = Annotated[str, typer.Option("--domain", "-d", help="Bundled name or folder.")]
@@ -310,6 +314,11 @@ def _train(trainer: Trainer, session: Session) -> None:
 def main() -> None:
     """Entry point of `translate`."""
     _run(app)
+
+
+def batch_main() -> None:
+    """Entry point of `translate-batch`."""
+    _run(batch_app)
 
 
 def _run(command: typer.Typer) -> None:

@@ -188,7 +188,8 @@ def _start(
         return source
     if generator is None:
         raise SettingsError("a random start needs a generator; pass generator=")
-    noise = torch.rand(source.shape, generator=generator, device=generator.device) * 2 - 1
+    shape = (1, *source.shape[1:])  # the same for all, so that an image's batch does not matter
+    noise = torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
     noise = noise.to(source) * pgd.random_start
     if pgd.norm == "l2":
         noise = noise * (pgd.random_start / l2_norm(noise).clamp_min(TINY)).view(-1, 1, 1, 1)

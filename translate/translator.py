@@ -276,7 +276,10 @@ class Translator:
     def score(self, photo: Source | Photo, options: Options = DEFAULTS) -> Score:
         """How in-domain a photo is, without changing it."""
         frame = next(self.frames(photo, replace(options, strength=0.0, steps=None, seed=None)))
-        energy = frame.energy
+        return self.grade(frame.energy)
+
+    def grade(self, energy: float) -> Score:
+        """What an energy says, see `Score`."""
         return Score(
             energy=energy,
             probability=1 / (1 + math.exp(min(energy, 700.0))),

@@ -1,0 +1,121 @@
+"""Moving pictures: every frame of a GIF, WebP or PNG file, and back with the same timing."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from translate.errors import InputError
+from translate.files import atomic_path
+from translate.image_io import Photo, read_photo
+
+MOVING = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+"""File suffix -> Pillow's name of the formats that hold several frames."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Movie:
+    """Decoded frames, all of one size.
+
+    Attributes:
+        photos: the frames as they are shown.
+        durations_ms: how long each is shown.
+        loop: how often it is played, 0 is without end, None is not said.
+    """
+
+    photos: list[Photo]
+    durations_ms: list[float]
+    loop: int | None
+
+
+def read_movie(path: Path, *, max_pixels: int) -> Movie | None:
+    """Every frame, or None if the file is no moving picture.
+
+    Raises:
+        InputError: a frame is damaged, or all frames together have more than `max_pixels`.
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        kind = _kind(file.read(12))
+        if kind is None:
+            return None
+        file.seek(0)
+        Image.init()
+        try:
+            image: Any = Image.OPEN[kind][0](file, os.fspath(path))
+            count = int(getattr(image, "n_frames", 1))
+            if count < 2:
+                return None
+            _check_size(image.width, image.height, count, path, max_pixels)
+            return _frames(image, count, max_pixels)
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # plugins raise whatever bad bytes lead them to
+            reason = str(error) or type(error).__name__
+            raise InputError(
+                f"Cannot read {path}: the moving picture is cut short or damaged ({reason}); "
+                "get a fresh copy."
+            ) from error
+
+
+def write_movie(
+    images: Sequence[Image.Image], movie: Movie, path: Path, *, quality: int, exif: bytes | None
+) -> None:
+    """Write frames in the format of the suffix (see `MOVING`): complete, or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    kind = MOVING[path.suffix.lower()]
+    options: dict[str, Any] = {"duration": [round(d) for d in movie.durations_ms]}
+    if movie.loop is not None:
+        options["loop"] = movie.loop
+    if kind == "GIF":
+        options |= {"disposal": 2, "optimize": False}
+    elif exif is not None:
+        options["exif"] = exif
+    if kind == "WEBP":
+        options["quality"] = quality
+    try:
+        encoded = io.BytesIO()
+        images[0].save(encoded, kind, save_all=True, append_images=images[1:], **options)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(encoded.getbuffer())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        message = f"Cannot write {path}: {reason}; use another folder, name or format."
+        raise InputError(message) from error
+
+
+def _kind(prefix: bytes) -> str | None:
+    if prefix[:4] == b"GIF8":
+        return "GIF"
+    if prefix[:4] == b"RIFF" and prefix[8:12] == b"WEBP":
+        return "WEBP"
+    return "PNG" if prefix[:8] == b"\x89PNG\r\n\x1a\n" else None
+
+
+def _check_size(width: int, height: int, count: int, path: Path, max_pixels: int) -> None:
+    if width * height * count > max_pixels:
+        raise InputError(
+            f"Cannot read {path}: it is {count} frames of {width}x{height} pixels, more than the "
+            f"limit of {max_pixels} pixels; shorten it, scale it down or raise --max-pixels."
+        )
+
+
+def _frames(image: Image.Image, count: int, max_pixels: int) -> Movie:
+    photos: list[Photo] = []
+    durations: list[float] = []
+    for index in range(count):
+        image.seek(index)
+        image.load()
+        durations.append(float(image.info.get("duration", 0)))
+        photos.append(read_photo(image.copy(), max_pixels=max_pixels))
+    loop = image.info.get("loop")
+    return Movie(photos, durations, None if loop is None else int(loop))

@@ -1,0 +1,164 @@
+"""The run: decoding threads -> device batches -> encoding threads, every input into the journal."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+from translate.batch.buckets import MAX_PIXELS, Buckets, Waiting
+from translate.batch.engine import Engine
+from translate.batch.jobs import Done, FullError, Job
+from translate.batch.journal import Journal, Record
+from translate.batch.lookahead import ahead
+from translate.batch.plan import Item
+from translate.batch.workshop import Workshop
+
+Member = Job | Done
+
+
+def default_workers() -> int:
+    """Threads for decoding, and as many for encoding."""
+    return min(8, os.cpu_count() or 1)
+
+
+class Pipeline:
+    """One run over a plan. Results and journal lines come in the order in which they are finished.
+
+    Args:
+        workshop: decodes and encodes.
+        engine: of the device.
+        journal: open.
+        workers: threads for decoding, and as many for encoding; None chooses.
+        stop: set it to begin nothing more; what the device or an encoder has is finished.
+        fail_fast: stop at the first failure.
+
+    Attributes:
+        ended: why the run stopped before its end by itself, or None.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        engine: Engine,
+        journal: Journal,
+        *,
+        workers: int | None = None,
+        stop: threading.Event | None = None,
+        fail_fast: bool = False,
+    ) -> None:
+        self.workshop = workshop
+        self.engine = engine
+        self.journal = journal
+        self.workers = workers or default_workers()
+        self.stop = stop or threading.Event()
+        self.fail_fast = fail_fast
+        self.ended: str | None = None
+        self._batch = self._photo = 1  # latest size of a batch, and pixels of a photo
+        self._writing: deque[Future[Record]] = deque()
+
+    def run(self, items: Iterable[Item], problems: Iterable[Record] = ()) -> Iterator[Record]:
+        """Translate every item; one record for each that was finished, failed or skipped.
+
+        Args:
+            items: of the plan.
+            problems: failures known beforehand.
+        """
+        yield from map(self._note, problems)
+        with (
+            ThreadPoolExecutor(self.workers, "decode") as decoders,
+            ThreadPoolExecutor(self.workers, "encode") as encoders,
+        ):
+            for batch in self._batches(items, decoders):
+                if isinstance(batch, Record):
+                    yield self._note(batch)
+                else:
+                    self._translate(batch, decoders, encoders)
+                yield from self._written(at_most=self._limit())
+            yield from self._written(at_most=0)
+
+    def _batches(
+        self, items: Iterable[Item], decoders: ThreadPoolExecutor
+    ) -> Iterator[Record | list[Member]]:
+        """Batches, and in between the records of what needs none."""
+        buckets = Buckets[Member](self.engine.size)
+        for prepared in ahead(decoders, self.workshop.prepare, items, self._limit):
+            if self.stop.is_set():
+                return
+            if isinstance(prepared, Record):
+                yield prepared
+                continue
+            if isinstance(prepared, Done):
+                yield replace(prepared.record, status="skipped", input=prepared.item.relative)
+            waiting = self._waiting(prepared)
+            if waiting is None:
+                yield [prepared]
+            else:
+                yield from buckets.add(waiting)
+        for batch in buckets.rest():
+            if self.stop.is_set():
+                return
+            yield batch
+
+    def _waiting(self, member: Member) -> Waiting[Member] | None:
+        """None for a moving picture: its frames make batches of their own."""
+        if isinstance(member, Job):
+            frames, shape, pixels = len(member.views), member.shape, member.pixels
+        else:
+            width, height = member.record.window
+            frames, shape, pixels = member.record.frames, (height, width), member.record.pixels
+        self._batch, self._photo = self.engine.size(shape), max(1, pixels)
+        return Waiting(shape, pixels, member) if frames == 1 else None
+
+    def _translate(
+        self, batch: Sequence[Member], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor
+    ) -> None:
+        """On the device, then over to the encoders."""
+        if all(isinstance(member, Done) for member in batch):
+            return
+        jobs = [job for job in decoders.map(self._in_company, batch) if job is not None]
+        ends = self.engine.run([view for job in jobs for view in job.views])
+        wanted = {id(member) for member in batch}
+        for job in jobs:
+            own, ends = ends[: len(job.views)], ends[len(job.views) :]
+            if id(job) in wanted:
+                self._writing.append(encoders.submit(self.workshop.finish, job, own))
+
+    def _in_company(self, member: Member) -> Job | None:
+        """Finished photos are computed again where others of their batch are not (`Buckets`)."""
+        if isinstance(member, Job):
+            return member
+        prepared = self.workshop.prepare(member.item, again=True)
+        return prepared if isinstance(prepared, Job) else None
+
+    def _limit(self) -> int:
+        """Photos that may be decoded and waiting, or wait to be encoded."""
+        return max(self.workers, min(self._batch + 2 * self.workers, MAX_PIXELS // self._photo))
+
+    def _written(self, *, at_most: int) -> Iterator[Record]:
+        """Records of encoded photos, until so many are left."""
+        while self._writing and (len(self._writing) > at_most or self._writing[0].done()):
+            try:
+                record = self._writing.popleft().result()
+            except FullError as error:
+                record = error.record
+                self._end("the disk of OUT is full; free some space and start the same run again")
+            yield self._note(record)
+
+    def _note(self, record: Record) -> Record:
+        if record.status == "skipped":
+            return record
+        try:
+            self.journal.append(record)
+        except OSError as error:
+            self._end(f"the journal {self.journal.path} cannot be written ({error.strerror})")
+        if record.status == "failed" and self.fail_fast:
+            self._end("the first failure, as --fail-fast says")
+        return record
+
+    def _end(self, reason: str) -> None:
+        self.ended = self.ended or reason
+        self.stop.set()

@@ -1,0 +1,165 @@
+"""One photo's way: from the file to windows, and from end states to the result's file."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from translate.batch.animation import Movie, read_movie, write_movie
+from translate.batch.engine import End
+from translate.batch.jobs import (
+    Done,
+    FullError,
+    Job,
+    choose_output,
+    hash_file,
+    reason_of,
+    scaled_down,
+)
+from translate.batch.journal import Record, Results
+from translate.batch.plan import Item, source_of
+from translate.batch.settings import Settings
+from translate.errors import InputError
+from translate.framing import extract
+from translate.image_io import read_photo, to_tensor, write_image
+from translate.translator import Frame, Translator
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+class Workshop:
+    """Decodes and encodes in any thread; keeps no state.
+
+    Args:
+        translator: of the domain.
+        settings: how results are made.
+        results: what earlier runs made, and where.
+        overwrite: make finished results anew.
+    """
+
+    def __init__(
+        self, translator: Translator, settings: Settings, results: Results, *, overwrite: bool
+    ) -> None:
+        self.translator = translator
+        self.settings = settings
+        self.digest = settings.digest(translator)
+        self.results = results
+        self.overwrite = overwrite
+
+    def finished(self, item: Item) -> Done | None:
+        """The item with its record if an earlier run finished it. Raises `OSError`."""
+        if self.overwrite or not any(name in self.results.made for name in item.outputs.values()):
+            return None
+        sha256 = hash_file(item.path)
+        record = self.results.finished(item.outputs.values(), self.digest, sha256)
+        return None if record is None else Done(item, record)
+
+    def prepare(self, item: Item, *, again: bool = False) -> Job | Done | Record:
+        """Decode, unless it is finished and not wanted `again`; a failure is a record."""
+        started = time.perf_counter()
+        try:
+            return (None if again else self.finished(item)) or self.decode(item)
+        except Exception as error:  # one bad image, whatever it does, never ends the run
+            seconds = time.perf_counter() - started
+            return self.failure(item, reason_of(error, item.path), seconds=seconds)
+
+    def decode(self, item: Item) -> Job:
+        """Raises `InputError` and whatever decoders raise."""
+        started = time.perf_counter()
+        options = self.settings.options
+        if not item.path.is_file():
+            read_photo(item.path)  # says what is wrong; a pipe would block below
+        sha256 = hash_file(item.path)
+        movie = read_movie(item.path, max_pixels=options.max_pixels)
+        if movie is None:
+            movie = Movie([read_photo(item.path, max_pixels=options.max_pixels)], [0.0], None)
+        limit = self.settings.max_size
+        photos = [p if limit is None else scaled_down(p, limit) for p in movie.photos]
+        movie = Movie(photos, movie.durations_ms, movie.loop)
+        output = choose_output(item.outputs, movie)
+        window = self.translator.window(photos[0], options)
+        views = [to_tensor(extract(photo.rgb, window)) for photo in photos]
+        seconds = time.perf_counter() - started
+        return Job(item, sha256, movie, window, views, output, seconds)
+
+    def finish(self, job: Job, ends: Sequence[End | str]) -> Record:
+        """Paste and write; a failure is a record.
+
+        Raises:
+            FullError: the disk is full; holds the record.
+        """
+        started = time.perf_counter()
+        whole = [end for end in ends if isinstance(end, End)]
+        if len(whole) < len(ends):
+            reason = next(end for end in ends if isinstance(end, str))
+            return self.failure(job.item, f"Cannot translate {job.item.path}: {reason}", job=job)
+        try:
+            note = self._write(job, whole)
+        except Exception as error:
+            record = self.failure(job.item, reason_of(error, job.item.path), job=job)
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno in _FULL:
+                raise FullError(record) from error
+            return record
+        seconds = job.seconds + sum(e.seconds for e in whole) + time.perf_counter() - started
+        return Record(
+            input=job.item.relative,
+            source=source_of(job.item),
+            status="ok",
+            output=job.output,
+            note=note or job.window.note,
+            seconds=round(seconds, 4),
+            energy_before=float(np.mean([e.before for e in whole])),
+            energy_after=float(np.mean([float(e.step.energy[0]) for e in whole])),
+            travel=float(np.mean([float(e.step.distance[0]) for e in whole])),
+            frames=len(whole),
+            window=(job.window.out_width, job.window.out_height),
+            pixels=job.pixels,
+            output_bytes=(self.results.out / job.output).stat().st_size,
+            settings=self.digest,
+            source_sha256=job.sha256,
+            time=time.time(),
+        )
+
+    def failure(
+        self, item: Item, reason: str, *, job: Job | None = None, seconds: float = 0.0
+    ) -> Record:
+        """The record of an input that came to nothing."""
+        return Record(
+            input=item.relative,
+            source=source_of(item),
+            status="failed",
+            error=reason,
+            seconds=round(job.seconds if job else seconds, 4),
+            settings=self.digest,
+            source_sha256=job.sha256 if job else "",
+            time=time.time(),
+        )
+
+    def _write(self, job: Job, ends: Sequence[End]) -> str | None:
+        """Returns what there is to say about it."""
+        crop_only = self.settings.options.crop_only
+        images = [
+            Frame(end.step, True, photo, job.window, crop_only).image
+            for end, photo in zip(ends, job.movie.photos, strict=True)
+        ]
+        exif = job.movie.photos[0].exif if self.settings.keep_metadata else None
+        try:
+            self._encode(images, job, exif)
+        except InputError as error:
+            if exif is None or isinstance(error.__cause__, OSError):
+                raise
+            self._encode(images, job, None)
+            return "The photo's EXIF does not fit into the result's format and was left out."
+        return None
+
+    def _encode(self, images: Sequence[Image.Image], job: Job, exif: bytes | None) -> None:
+        path, quality = self.results.out / job.output, self.settings.quality
+        if len(images) > 1:
+            write_movie(images, job.movie, path, quality=quality, exif=exif)
+        else:
+            write_image(images[0], path, overwrite=True, exif=exif, quality=quality)

@@ -1,0 +1,360 @@
+"""The commands `batch` (also `translate-batch`) and `score`: flags, words, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from translate.errors import SettingsError
+
+if TYPE_CHECKING:
+    from translate.batch.engine import Engine
+    from translate.batch.inputs import Found, Selection
+    from translate.batch.journal import Record
+    from translate.batch.report import Tally
+    from translate.batch.session import Session
+    from translate.batch.workshop import Workshop
+
+LINE_EVERY_S = 5.0  # between lines of progress where there is no terminal
+STOPPED = 130  # exit code after a signal
+
+batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+SOURCES = "Folder, files, pattern, or - for a list on standard input."
+Sources = Annotated[list[str], typer.Argument(metavar="IN...", help=SOURCES)]
+DomainName = Annotated[str, typer.Option("--domain", "-d", help="Bundled name or folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+FramingFlag = Annotated[
+    Literal["auto", "face", "scene", "crop"], typer.Option(help="What the network looks at.")
+]
+BatchSize = Annotated[
+    str, typer.Option(help="Images on the device at a time, or auto: what its memory takes.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Threads that decode, and as many that encode.")
+]
+Recursive = Annotated[bool, typer.Option(help="Folders in folders, too.")]
+Include = Annotated[
+    list[str] | None, typer.Option(help="Only names or paths like this, e.g. '*.jpg'; repeatable.")
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(help="No files or folders like this; repeatable.")
+]
+Limit = Annotated[int | None, typer.Option(min=0, help="Only the first so many.")]
+MaxPixels = Annotated[int | None, typer.Option(min=1, help="Largest photo taken.")]
+
+
+@batch_app.command()
+def batch(
+    sources: Sources,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the results.")],
+    domain: DomainName = "anime",
+    strength: Annotated[
+        str, typer.Option(help="0 to 1, or auto: each photo until it belongs there.")
+    ] = "1.0",
+    steps: Annotated[int | None, typer.Option(help="PGD moves; default: the domain's.")] = None,
+    step_size: Annotated[
+        float | None, typer.Option(help="L2 length of a move, pixels in [0,1].")
+    ] = None,
+    eps: Annotated[
+        float | None, typer.Option(help="L2 radius around the photo; default: no bound.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another variant for each number.")] = None,
+    framing: FramingFlag = "auto",
+    file_format: Annotated[
+        Literal["auto", "png", "jpg", "webp"],
+        typer.Option("--format", help="Of results; auto keeps the input's where it can hold them."),
+    ] = "auto",
+    quality: Annotated[int, typer.Option(help="1 to 100, for JPEG and WebP.")] = 95,
+    suffix: Annotated[str, typer.Option(help="Put before the dot of results' names.")] = "",
+    max_size: Annotated[
+        int | None, typer.Option(help="Scale photos down to this long side, in pixels.")
+    ] = None,
+    keep_metadata: Annotated[
+        bool, typer.Option("--keep-metadata/--strip-metadata", help="Carry EXIF over.")
+    ] = True,
+    recursive: Recursive = True,
+    include: Include = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
+    shard: Annotated[
+        str,
+        typer.Option(metavar="I/N", help="Only the I-th of N equal shares."),
+    ] = "1/1",
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite/--skip-existing",
+            help="Make everything anew, or skip what is finished with the same settings.",
+        ),
+    ] = False,
+    batch_size: BatchSize = "auto",
+    workers: Workers = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    log: Annotated[Path | None, typer.Option(help="Journal; default: run.jsonl in OUT.")] = None,
+    max_pixels: MaxPixels = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at a failure.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
+) -> None:
+    """Translate a folder of photos into another folder; a stopped run goes on where it was."""
+    from translate.batch.engine import Engine
+    from translate.batch.plan import Shard
+    from translate.batch.session import Request, open_session
+    from translate.batch.settings import Settings
+    from translate.batch.workshop import Workshop
+    from translate.image_io import DEFAULT_MAX_PIXELS
+    from translate.translator import Options, Translator
+
+    options = Options(
+        strength=_strength(strength),
+        steps=steps,
+        step_size=step_size,
+        eps=eps,
+        seed=seed,
+        framing=framing,
+        max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
+    )
+    settings = Settings(
+        options=options,
+        file_format=file_format,
+        quality=quality,
+        keep_metadata=keep_metadata,
+        max_size=max_size,
+    )
+    request = Request(
+        sources=tuple(sources),
+        out=out,
+        selection=_selection(recursive, include, exclude),
+        file_format=file_format,
+        suffix=suffix,
+        shard=Shard.parse(shard),
+        limit=limit,
+        log=log,
+        overwrite=overwrite,
+    )
+    size = _batch_size(batch_size)
+    session = open_session(request, _listed(sources))
+    translator = Translator.load(domain, device=device, dtype=dtype)
+    engine = Engine(translator, options, size, _say)
+    workshop = Workshop(translator, settings, session.results, overwrite=overwrite)
+    _start(engine, len(session.items), session.found)
+    if dry_run:
+        _print_plan(session, workshop)
+    else:
+        _run(session, workshop, engine, workers, fail_fast)
+
+
+def score(
+    sources: Sources,
+    domain: DomainName = "anime",
+    framing: FramingFlag = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    recursive: Recursive = True,
+    include: Include = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
+    batch_size: BatchSize = "auto",
+    workers: Workers = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    max_pixels: MaxPixels = None,
+) -> None:
+    """Tell how in-domain photos are: energy, probability, percentile among real target images."""
+    from translate.batch.engine import Engine
+    from translate.batch.inputs import find_inputs
+    from translate.batch.score import score_files, score_options
+    from translate.image_io import DEFAULT_MAX_PIXELS
+    from translate.translator import Options, Translator
+
+    options = Options(framing=framing, max_pixels=max_pixels or DEFAULT_MAX_PIXELS)
+    size = _batch_size(batch_size)
+    selection = _selection(recursive, include, exclude)
+    found = find_inputs(sources, selection, listed=_listed(sources))
+    inputs = found.inputs[:limit]
+    translator = Translator.load(domain, device=device, dtype=dtype)
+    engine = Engine(translator, score_options(options), size, _say)
+    _start(engine, len(inputs), found)
+    if not as_json:
+        print("    energy  probability  percentile  file")
+    failed = len(found.unreadable)
+    for _, reason in found.unreadable:
+        _say(f"failed: {reason}")
+    for scored in score_files(engine, inputs, workers=workers):
+        name, result = str(scored.input.path), scored.score
+        if isinstance(result, str):
+            failed += 1
+            _say(f"failed: {result}")
+            if as_json:
+                print(json.dumps({"file": name, "error": result}), flush=True)
+        elif as_json:
+            print(json.dumps({"file": name, **asdict(result)}), flush=True)
+        else:
+            print(
+                f"{result.energy:10.3f}  {result.probability:11.4f}  {result.percentile:9.1f}%  "
+                f"{_printable(name)}",
+                flush=True,
+            )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _strength(text: str) -> float | Literal["auto"]:
+    try:
+        return "auto" if text == "auto" else float(text)
+    except ValueError:
+        raise SettingsError(f"strength is {text!r}; use 0 to 1, or auto") from None
+
+
+def _batch_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"batch size is {text!r}; use 1 or more, or auto")
+    return int(text)
+
+
+def _selection(recursive: bool, include: list[str] | None, exclude: list[str] | None) -> Selection:
+    from translate.batch.inputs import Selection as Chosen
+
+    return Chosen(recursive=recursive, include=tuple(include or ()), exclude=tuple(exclude or ()))
+
+
+def _listed(sources: Sequence[str]) -> bytes:
+    return sys.stdin.buffer.read() if "-" in sources else b""
+
+
+def _say(text: str) -> None:
+    print(_printable(text), file=sys.stderr, flush=True)
+
+
+def _printable(text: str) -> str:
+    """File names may hold bytes that are no text, and anything else."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
+
+
+def _start(engine: Engine, total: int, found: Found) -> None:
+    translator = engine.translator
+    dtype = str(translator.dtype).removeprefix("torch.")
+    side = translator.domain.network.size
+    size = engine.size((side, side))
+    own = "" if engine.batch_size else " (auto)"
+    _say(
+        f"domain {translator.domain.name}, {translator.device}, {dtype}, batch size {size}{own}, "
+        f"{total} inputs"
+    )
+    if found.left_out:
+        _say(
+            f"note: {found.left_out} files or links of folders are no inputs (hidden, excluded, "
+            "not named like an image, or a folder that is in already)"
+        )
+
+
+def _print_plan(session: Session, workshop: Workshop) -> None:
+    done = 0
+    for item in session.items:
+        try:
+            finished = workshop.finished(item) is not None
+        except OSError:
+            finished = False  # the run itself will say what is wrong with it
+        done += finished
+        names = " or ".join(str(session.request.out / name) for name in item.outputs.values())
+        print(_printable(f"{'done' if finished else 'todo'}  {item.path} -> {names}"))
+    for _, reason in session.found.unreadable:
+        print(_printable(f"fail  {reason}"))
+    print(f"{len(session.items) - done} to do, {done} finished; nothing was written (--dry-run)")
+
+
+def _run(
+    session: Session, workshop: Workshop, engine: Engine, workers: int | None, fail_fast: bool
+) -> None:
+    """Run, report, and exit by what came of it."""
+    from translate.batch.journal import Journal
+    from translate.batch.locks import results_folder
+    from translate.batch.pipeline import Pipeline
+    from translate.batch.report import Tally
+
+    request, stop = session.request, threading.Event()
+    problems = session.problems(workshop.digest)
+    tally = Tally(len(session.items) + len(problems))
+    with (
+        results_folder(request.out),
+        closing(Journal(request.journal)) as journal,
+        _stopped_by_signals(stop),
+    ):
+        pipeline = Pipeline(
+            workshop, engine, journal, workers=workers, stop=stop, fail_fast=fail_fast
+        )
+        with _progress(tally) as show:
+            for record in pipeline.run(session.items, problems):
+                tally.add(record)
+                show(record)
+    first, *others = map(_printable, tally.summary())
+    print("\n".join([f"{_printable(str(request.out))}: {first}", *others]))
+    if pipeline.ended:
+        print(f"stopped: {_printable(pipeline.ended)}")
+    print(f"journal: {_printable(str(request.journal))}")
+    if stop.is_set() and not pipeline.ended:
+        raise typer.Exit(STOPPED)
+    if tally.counts["failed"] or pipeline.ended:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Generator[None]:
+    """The first signal sets `stop`, the second ends the process as it stands."""
+
+    def ask(*_: object) -> None:
+        if stop.is_set():
+            os._exit(STOPPED)  # as after a kill: the next run finds everything in order
+        stop.set()
+        _say("stopping: images in flight are finished; once more to stop at once")
+
+    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(tally: Tally) -> Generator[Callable[[Record], None]]:
+    """A bar on a terminal, else a line every few seconds. Failures are told as they come."""
+    if not sys.stderr.isatty():
+        last = [time.monotonic()]
+
+        def show(record: Record) -> None:
+            if record.error:
+                _say(f"failed: {record.error}")
+            if time.monotonic() - last[0] >= LINE_EVERY_S:
+                last[0] = time.monotonic()
+                _say(tally.line())
+
+        yield show
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=tally.total)
+
+        def advance(record: Record) -> None:
+            if record.error:
+                bar.console.print(f"failed: {_printable(record.error)}", markup=False)
+            bar.update(task, completed=tally.handled, description=tally.pace())
+
+        yield advance
