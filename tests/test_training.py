@@ -285,7 +285,8 @@ def test_images_are_cropped_scaled_and_kept(root, cache, monkeypatch):
 
 
 def test_a_picture_replaced_in_its_folder_is_decoded_anew(tmp_path):
-    source, file = Source(path="."), tmp_path / "a.png"
+    source, file = Source(path="pictures"), tmp_path / "pictures" / "a.png"
+    file.parent.mkdir()
     for colour in (BLACK, WHITE):
         Image.new("RGB", (8, 8), colour).save(file)
         images = load_images(source, tmp_path, 8, tmp_path / "cache")
