@@ -28,7 +28,7 @@ from translate.energy import EnergyModel, load_energy_model
 from translate.pgd import PGD, descend
 
 DOMAIN = Path(__file__).parents[1] / "weights" / "anime"
-SIZE, CHANNELS = 128, (16, 24, 48, 96, 192, 192)  # of the bundled domain
+SIZE, CHANNELS = 128, (16, 24, 48, 96, 192, 192)  # where no bundled domain says otherwise
 TRAVEL = 0.27  # summed length of the moves, as a share of √(3HW)
 
 Walk = Callable[[Tensor], Tensor]
@@ -86,15 +86,13 @@ def wait_for(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def load_model(size: int, channels: tuple[int, ...]) -> tuple[EnergyModel, str]:
-    """The bundled domain's network if it has this shape, else random weights; and which it is."""
-    config = NetworkConfig(size=size, channels=channels)
-    if (DOMAIN / WEIGHTS_FILE).is_file():
-        bundled = read_domain(DOMAIN).network
-        if (bundled.size, bundled.channels) == (size, channels):
-            model = load_energy_model(bundled, DOMAIN / WEIGHTS_FILE)
-            return model, f"weights of {DOMAIN.name}"
+def load_model(size: int | None, channels: list[int] | None) -> tuple[EnergyModel, str]:
+    """The bundled domain's network, or random weights in a shape asked for; and which it is."""
+    if size is None and channels is None and (DOMAIN / WEIGHTS_FILE).is_file():
+        model = load_energy_model(read_domain(DOMAIN).network, DOMAIN / WEIGHTS_FILE)
+        return model, f"weights of {DOMAIN.name}"
     torch.manual_seed(0)
+    config = NetworkConfig(size=size or SIZE, channels=tuple(channels or CHANNELS))
     return EnergyModel(config), "random weights, seed 0"
 
 
@@ -128,8 +126,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES], help="of translate")
-    parser.add_argument("--size", type=int, default=SIZE, help="pixels")
-    parser.add_argument("--channels", type=int, nargs="+", default=CHANNELS, help="finest first")
+    parser.add_argument("--size", type=int, help="pixels, with random weights")
+    parser.add_argument("--channels", type=int, nargs="+", help="finest first")
     parser.add_argument("--batch", type=int, nargs="+", default=(1, 8), help="pictures at once")
     parser.add_argument("--steps", type=int, default=18, help="of the descent")
     parser.add_argument("--repeat", type=int, default=5, help="pairs of measurements")
@@ -147,8 +145,9 @@ def main() -> None:
     kept = options.keep_freed_memory and keep_freed_memory()
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
-    model, weights = load_model(options.size, tuple(options.channels))
-    length = TRAVEL * math.sqrt(3) * options.size / options.steps
+    model, weights = load_model(options.size, options.channels)
+    size = model.config.size
+    length = TRAVEL * math.sqrt(3) * size / options.steps
     pgd = PGD(steps=options.steps, step_size=length)
     plain_model = copy.deepcopy(model).to(device).requires_grad_(True)
     plain, ours = plain_walk(plain_model, pgd), translate_walk(model, pgd, device, dtype)
@@ -161,7 +160,7 @@ def main() -> None:
     if device.type == "cuda":
         tf32 = "TF32" if torch.backends.cudnn.allow_tf32 else "full float32"
         print(f"float32 convolutions run in {tf32}")
-    print(f"{options.size} px, {model.config.parameters:,} parameters ({weights})")
+    print(f"{size} px, {model.config.parameters:,} parameters ({weights})")
     print(
         f"{options.steps} steps, {options.repeat} pairs, freed memory {'kept' if kept else 'as is'}"
     )
@@ -169,7 +168,7 @@ def main() -> None:
     print(f"translate: {str(dtype).removeprefix('torch.')}, channels_last, frozen, descend()\n")
     print("batch  plain ms/step  translate ms/step  ratio  range           diff of 1/255")
     for count in options.batch:
-        source = pictures(count, options.size).to(device)
+        source = pictures(count, size).to(device)
         print(row(plain, ours, source, options.steps, options.repeat), flush=True)
     print("\nratio: plain / translate, median of the pairs; diff: mean |difference| of the results")
 
