@@ -1,4 +1,4 @@
-"""`translate train` and `translate export` as people run them: real processes, stopped and killed."""
+"""`translate train` and `translate export` as people run them: real processes, also killed."""
 
 from __future__ import annotations
 

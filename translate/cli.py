@@ -77,7 +77,9 @@ def image(
     _say(f"{_place(translator)}; {source}")
     started = time.perf_counter()
     first = last = None
-    for frame in _progress(translator.frames(photo, options), "steps"):
+    size = translator.domain.network.size
+    total = options.pgd(translator.domain, size, size).steps + 1
+    for frame in _progress(translator.frames(photo, options), total):
         first, last = first or frame, frame
         if steps_dir is not None:
             state = steps_dir / f"{out.stem}-{frame.index:03d}.png"
@@ -268,14 +270,15 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _progress(frames: Iterator[Frame], unit: str) -> Iterable[Frame]:
+def _progress(frames: Iterator[Frame], total: int) -> Iterable[Frame]:
     """The frames themselves, with a progress bar on a terminal."""
     if not sys.stderr.isatty():
         return frames
     from rich.console import Console
     from rich.progress import track
 
-    return track(frames, description=unit, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return track(frames, description="steps", total=total, console=console, transient=True)
 
 
 def _train(trainer: Trainer, session: Session) -> None:

@@ -21,6 +21,7 @@ MAX_PARAMETERS = 200_000_000
 
 Channels = Annotated[int, Field(ge=1, le=2048)]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+Deviation = Annotated[float, Field(ge=1e-3, le=1.0)]
 
 
 class NetworkConfig(BaseModel):
@@ -41,7 +42,7 @@ class NetworkConfig(BaseModel):
     blocks: int = Field(default=1, ge=0, le=8)
     head: Literal["aligned", "pooled"] = "aligned"
     mean: tuple[Unit, Unit, Unit] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[Deviation, Deviation, Deviation] = (0.5, 0.5, 0.5)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -50,8 +51,6 @@ class NetworkConfig(BaseModel):
                 f"size {self.size} is no multiple of {self.stride}, "
                 f"which {len(self.channels)} levels need"
             )
-        if min(self.std) <= 0:
-            raise ValueError("std must be positive")
         if self.parameters > MAX_PARAMETERS:
             raise ValueError(f"{self.parameters:,} parameters; at most {MAX_PARAMETERS:,} allowed")
         return self

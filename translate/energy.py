@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate.domain import NetworkConfig
-from translate.errors import DomainError
+from translate.errors import DomainError, SettingsError
 
 SLOPE = 0.2  # of every leaky ReLU
 
@@ -130,6 +130,8 @@ class EnergyModel(nn.Module):
         Returns:
             (N,) float32, high for images like p_data.
         """
+        if x.ndim != 4 or x.shape[1] != 3:
+            raise SettingsError(f"the network takes (N,3,H,W) pictures, not {tuple(x.shape)}")
         self.config.check_shape(x.shape[-2], x.shape[-1])
         rgb = (x - self.mean) / self.std
         features: Tensor | None = None
@@ -154,8 +156,8 @@ class EnergyModel(nn.Module):
     def grow(self, channels: Iterable[int]) -> EnergyModel:
         """A new model with finer levels in front, each doubling the size.
 
-        The new levels' outputs start at zero, so for every x of the new size
-        `grown.logit(x) == self.logit(down(x))`, with `down` the network's own blur-and-halve.
+        The new levels' outputs start at zero, so `grown` gives a picture the logit that `self`
+        gives its half-sized copy, halved as inside the network (normalised, then `Downsample`).
 
         Args:
             channels: of the new levels, finest first.

@@ -202,8 +202,8 @@ def _value(energy: Energy, x: Tensor) -> Tensor:
 
 
 def _value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
+    with torch.inference_mode(False), torch.enable_grad():
+        x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
         value = energy(x)
         (gradient,) = torch.autograd.grad(value.sum(), x)
     return value.detach(), gradient

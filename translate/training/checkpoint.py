@@ -133,5 +133,5 @@ def latest(folder: Path) -> Path:
 
 def prune(folder: Path, keep: int) -> None:
     """Delete all but the newest `keep` checkpoints of a run."""
-    for file in sorted(folder.glob(PATTERN))[:-keep]:
+    for file in sorted(folder.glob(PATTERN))[: -max(keep, 1)]:
         file.unlink()

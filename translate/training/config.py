@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from translate.domain import NetworkConfig, describe
 from translate.errors import TrainingError
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -51,6 +52,15 @@ class Augment(_Settings):
     crop_scale: tuple[float, float] = (0.8, 1.0)
     crop_ratio: tuple[float, float] = (0.9, 1.1)
     brightness: tuple[float, float] = (1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        ranges = {"crop_scale": 1.0, "crop_ratio": 10.0, "brightness": 10.0}
+        for name, limit in ranges.items():
+            low, high = getattr(self, name)
+            if not 0 < low <= high <= limit:
+                raise ValueError(f"{name} is [{low}, {high}]; use 0 < low ≤ high ≤ {limit}")
+        return self
 
 
 class Data(_Settings):
@@ -143,7 +153,7 @@ class Recipe(_Settings):
     reference_size: int = Field(default=0, ge=0)
     r1_every: int = Field(default=1, ge=1)
     ema: float = Field(default=0.999, ge=0, lt=1)
-    betas: tuple[float, float] = (0.0, 0.99)
+    betas: tuple[Beta, Beta] = (0.0, 0.99)
     sample_travel: float = Field(default=0.27, gt=0)
     sample_steps: int = Field(default=18, ge=1)
     sample_reach: float = Field(default=0.9, gt=0, le=1)

@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -58,9 +58,12 @@ def load_images(
     if not names:
         raise TrainingError(f"{path}: nothing is held out; set hold_out in the recipe")
     stamp = f"{path.resolve()}|{path.stat().st_mtime_ns}|{size}|{names[0]}|{names[-1]}|{len(names)}"
+    if path.is_dir():  # pictures replaced in place leave the folder's own time as it is
+        stats = [(path / name).stat() for name in names]
+        stamp += "".join(f"|{s.st_size},{s.st_mtime_ns}" for s in stats)
     file = cache / f"{path.stem}-{size}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
-        _decode_all(names, read, size, file)
+        _decode_all(path, names, read, size, file)
     return np.load(file, mmap_mode="r")
 
 
@@ -80,13 +83,17 @@ def _open(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
     return names, read
 
 
-def _decode_all(names: Sequence[str], read: Callable[[str], bytes], size: int, file: Path) -> None:
+def _decode_all(
+    path: Path, names: Sequence[str], read: Callable[[str], bytes], size: int, file: Path
+) -> None:
     def decode(name: str) -> Images:
         try:
             with Image.open(io.BytesIO(read(name))) as image:
                 return _fit(image.convert("RGB"), size)
-        except (OSError, UnidentifiedImageError, zipfile.BadZipFile) as error:
-            raise TrainingError(f"{name}: not a readable image ({error}); remove it") from None
+        except Exception as error:  # decoders raise all kinds: zlib.error, SyntaxError, bombs
+            raise TrainingError(
+                f"{path}: {name}: not a readable image ({error}); remove it"
+            ) from None
 
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")

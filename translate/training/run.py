@@ -76,8 +76,8 @@ def run(
                     saved = now
                 if session.max_minutes and now - started > 60 * session.max_minutes:
                     break
-        except TrainingError:
-            raise  # the weights may be damaged: the last checkpoint is the good one
+        except (TrainingError, KeyboardInterrupt):
+            raise  # in the middle of an update: the last checkpoint is the good one
         except BaseException:
             _save(trainer, session)
             raise

@@ -68,7 +68,7 @@ class Trainer:
         self.device = device
         self.dtype = dtype
         self.position = Position(k=recipe.stages[0].k_start)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             model = EnergyModel(recipe.network_at(0))
         self._use(model, copy.deepcopy(model))
@@ -129,7 +129,8 @@ class Trainer:
         length = self.recipe.step_size_at(position.stage)
         attacked = self._attack(start, position.k, length)
         loss, r1, logits = self._losses(data, attacked)
-        if not torch.isfinite(loss + r1.nan_to_num(0.0)):
+        slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
+        if not torch.isfinite(loss + torch.nn.utils.get_total_norm(slopes).cpu()):
             raise TrainingError(
                 f"the loss is not finite at update {position.update} of stage {position.stage}; "
                 "resume from the last checkpoint with a lower learning_rate or a higher r1"
@@ -184,7 +185,7 @@ class Trainer:
         self.position.aucs = []
         model, ema = self.model, self.ema
         if new.size > old.size:
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.recipe.seed + self.position.stage)
                 model = model.grow(new.channels[:1])
             grown = copy.deepcopy(model)
@@ -204,9 +205,10 @@ class Trainer:
 
     def _attack(self, start: Tensor, k: int, length: float) -> Tensor:
         self.model.requires_grad_(False)  # saves the backward pass to the weights
-        attacked = attack(lambda x: -self._logit(x), start, PGD(steps=k, step_size=length))
-        self.model.requires_grad_(True)
-        return attacked
+        try:
+            return attack(lambda x: -self._logit(x), start, PGD(steps=k, step_size=length))
+        finally:
+            self.model.requires_grad_(True)
 
     def _losses(
         self, data: Tensor, attacked: Tensor
