@@ -209,6 +209,21 @@ def test_second_run_skips_exactly_what_is_finished(
     assert len(lines(out)) == 4 + 3 + 4 + 4
 
 
+def test_what_is_left_is_computed_in_the_company_it_had(
+    run: Callable[..., list[Record]], tiny: Translator, tmp_path: Path
+) -> None:
+    """A batch of another size may round differently; the result must not depend on the restart."""
+    fill(tmp_path / "in", 9)
+    run(batch_size=4)
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "05.png").unlink()
+    watched, seen = failing_above(tiny, 99)
+    records = run(translator=watched, batch_size=4)
+    assert [r.input for r in records if r.status == "ok"] == ["05.png"]
+    assert set(seen) == {4}
+    assert contents(tmp_path / "out") == before
+
+
 def test_dry_run_writes_nothing(cli: Cli, tiny_domain: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     fill(source, 2)
@@ -251,7 +266,7 @@ def test_files_of_others_are_not_replaced(cli: Cli, tiny_domain: Path, tmp_path:
 
 def bomb() -> bytes:
     buffer = io.BytesIO()
-    Image.new("L", (9000, 9000)).save(buffer, "PNG")
+    Image.new("1", (2000, 2000)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -286,46 +301,51 @@ def test_bad_images_never_end_the_run(cli: Cli, tiny_domain: Path, tmp_path: Pat
     assert "stopped: the first failure" in fast.out
 
 
-def test_files_that_vanish_or_may_not_be_read(tiny_domain: Path, tmp_path_factory) -> None:
-    """In a process of another user if this one is root, whom nothing is forbidden."""
-    base = tmp_path_factory.mktemp("user")
-    for folder in (base, *base.parents):
-        if folder.owner() == "root" and folder.stat().st_mode & 0o5 != 0o5:
-            folder.chmod(folder.stat().st_mode | 0o5)
-    source = base / "in"
-    fill(source, 3)
-    (source / "closed").mkdir()
+def test_files_that_vanish(
+    cli: Cli, tiny: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    names = fill(source, 3)
+
+    def load(*_: object, **__: object) -> Translator:
+        (source / names[1]).unlink()  # after the plan was made
+        return tiny
+
+    monkeypatch.setattr(Translator, "load", load)
+    done = cli("batch", source, out)
+    assert done.code == 1
+    assert f"failed: Cannot read {source}/01.png: there is no such file" in done.out
+    assert sorted(contents(out)) == ["00.png", "02.png"]
+
+
+ORDINARY = """
+import ctypes, os, sys
+for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH: what lets root read anything
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; fails where not needed
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_files_that_may_not_be_read(tiny_domain: Path, tmp_path: Path) -> None:
+    """In a process for which permissions count, even if this one is root."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    fill(source, 2)
+    fill(source / "closed", 1)
     (source / "00.png").chmod(0)
     (source / "closed").chmod(0)
-    base.chmod(0o777)
-    code = (
-        "import os, sys\n"
-        "import translate.translator, translate.batch.session, translate.batch.workshop\n"
-        "import translate.batch.pipeline, translate.batch.report, translate.batch.score\n"
-        "from translate import cli, Translator, hub\n"
-        f"found = {str(tiny_domain)!r}\n"
-        "load = Translator.load(found)\n"
-        "def vanish(*_, **__):\n"
-        f"    os.rename({str(source / '01.png')!r}, {str(source / '01.was')!r})\n"
-        "    return load\n"
-        "Translator.load = vanish\n"
-        f"os.chmod({str(source)!r}, 0o777)\n"
-        "if os.getuid() == 0: os.setuid(65534)\n"
-        f"sys.argv = ['translate-batch', {str(source)!r}, {str(base / 'out')!r}]\n"
-        "cli.batch_main()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    script = Path(sys.executable).with_name("translate-batch")
+    command = [sys.executable, "-c", ORDINARY, script, source, out, "-d", tiny_domain]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     (source / "closed").chmod(0o700)
     assert done.returncode == 1, done.stderr
-    errors = {line["input"]: line["error"] for line in lines(base / "out")}
-    assert "permission denied" in errors["00.png"].lower()
-    assert "no such file" in errors["01.png"]
-    assert errors["02.png"] is None
+    errors = {line["input"]: line["error"] for line in lines(out)}
+    assert "permission denied" in errors["00.png"]
     assert "Permission denied" in errors["closed"]
+    assert errors["01.png"] is None
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_is_done(
-    tiny_domain: Path, tmp_path: Path
+    cli: Cli, tiny_domain: Path, tmp_path: Path
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     names = fill(source, 4)
@@ -345,18 +365,12 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_done(
     command += ["--batch-size", "2", "--workers", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    assert "stopped: the disk of OUT is full" in done.out if hasattr(done, "out") else done.stdout
+    assert "stopped: the disk of OUT is full" in done.stdout
     assert set(names) <= set(contents(out))
     assert not any(name.endswith((".bmp", ".tmp")) for name in contents(out))
     records = list(read(out / "run.jsonl"))
     assert {r.output for r in records if r.status == "ok"} == set(contents(out))
-    again = subprocess.run(
-        [Path(sys.executable).with_name("translate-batch"), *command[3:]],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"{len(contents(out)) - len(records) + 2} translated" in again.stdout
+    assert cli("batch", source, out, "-d", tiny_domain).code == 0
     assert len(contents(out)) == 12
 
 
@@ -495,7 +509,7 @@ def test_moving_pictures_keep_frames_and_timing(
             original.seek(index)
             expected = np.array(tiny(original.convert("RGB"))).astype(int)
             error = np.abs(np.array(movie.convert("RGB")) - expected)
-            assert error.mean() < (6 if result.suffix == ".gif" else 3)
+            assert error.mean() < 6  # lossy formats
     if name == "m.png":
         refused = cli("batch", source, tmp_path / "j", "-d", tiny_domain, "--format", "jpg")
         assert refused.code == 1
@@ -503,7 +517,8 @@ def test_moving_pictures_keep_frames_and_timing(
 
 
 def test_heic(cli: Cli, tiny_domain: Path, tmp_path: Path) -> None:
-    pillow_heif = pytest.importorskip("pillow_heif")
+    import pillow_heif
+
     source = tmp_path / "in"
     source.mkdir()
     pillow_heif.from_pillow(picture(1)).save(source / "p.heic", quality=90)
@@ -543,15 +558,11 @@ def test_start_line_progress_and_usage_errors(
         assert words in refused.err
 
 
-def test_list_on_standard_input(tiny_domain: Path, tmp_path: Path) -> None:
+def test_list_on_standard_input(
+    cli: Cli, tiny_domain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(tmp_path / "in", 3)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("translate-batch"), "-", "out", "-d", tiny_domain],
-        input="in/00.png\nin/02.png\n",
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    assert "2 translated" in done.stdout
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"in/00.png\nin/02.png\n")))
+    assert "2 translated" in cli("batch", "-", "out", "-d", tiny_domain).out
     assert sorted(contents(tmp_path / "out")) == ["in/00.png", "in/02.png"]
