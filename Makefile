@@ -28,6 +28,7 @@ test: lint
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/batch.py
 
 clean:
 	rm -rf $(VENV) out build dist *.egg-info
