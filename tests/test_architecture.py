@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import translate
@@ -82,3 +83,9 @@ def test_no_pickle_is_ever_loaded() -> None:
         text = file.read_text(encoding="utf-8")
         assert "torch.load(" not in text
         assert "import pickle" not in text
+
+
+def test_every_folder_is_packaged() -> None:
+    settings = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {m for m, f in MODULES.items() if f.name == "__init__.py"}
+    assert set(settings["tool"]["setuptools"]["packages"]) == folders | {"translate.weights"}

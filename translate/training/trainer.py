@@ -100,6 +100,7 @@ class Trainer:
         except RuntimeError:
             raise TrainingError("the checkpoint's network is not the recipe's") from None
         self.position = saved.position
+        self.position.k = min(self.position.k, self.stage.k_max)
         self._use(model, ema)
         if saved.adam:
             checkpoint.restore_adam(self.optimizer, saved.adam)
