@@ -548,6 +548,7 @@ def test_start_line_progress_and_usage_errors(
         ((source, source), "same folder"),
         ((source, out, "--batch-size", "0"), "batch size is '0'"),
         ((source, out, "--shard", "5/4"), "shard is '5/4'"),
+        ((source, out, "--framing", "scene"), "use framing face or crop"),
         ((source, out, "--quality", "0"), "quality is 0"),
         ((source, out, "--max-size", "0"), "max_size is 0"),
         ((source, out, "--device", "cuda:99"), "cuda:99"),
@@ -563,6 +564,10 @@ def test_list_on_standard_input(
 ) -> None:
     fill(tmp_path / "in", 3)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"in/00.png\nin/02.png\n")))
-    assert "2 translated" in cli("batch", "-", "out", "-d", tiny_domain).out
+    monkeypatch.setattr(
+        "sys.stdin", io.TextIOWrapper(io.BytesIO(b"in/00.png\nin/02.png\n" + b"x" * 5000))
+    )
+    done = cli("batch", "-", "out", "-d", tiny_domain)
+    assert "2 translated, 0 skipped (finished before), 1 failed" in done.out
+    assert "File name too long" in done.out
     assert sorted(contents(tmp_path / "out")) == ["in/00.png", "in/02.png"]

@@ -153,7 +153,7 @@ def _expand(
 
 def _take(source: str, relative: str, selection: Selection, out: Path | None, found: Found) -> None:
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(source):  # noqa: PTH112 (a name too long is an input that will fail)
         _walk(path, relative, selection, out, found)
     elif selection.excludes(relative):
         found.left_out += 1

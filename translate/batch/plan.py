@@ -128,7 +128,8 @@ def _real(path: Path) -> str:
 
 def _place(path: Path, real: Callable[[Path], str]) -> str:
     """Absolute, links followed; folders are asked once."""
-    return real(path) if path.is_symlink() else f"{real(path.parent)}/{path.name}"
+    linked = os.path.islink(path)  # noqa: PTH114 (False for a name too long)
+    return real(path) if linked else f"{real(path.parent)}/{path.name}"
 
 
 def source_of(entry: Input | Item) -> str:

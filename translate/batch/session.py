@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -134,12 +135,16 @@ def check_strangers(
         for output in item.outputs.values():
             path, record = results.out / output, results.made.get(output)
             if record is None:
-                stranger = "" if known or not path.exists() else "something else"
+                stranger = "" if known or not _exists(path) else "something else"
             else:
-                moved = record.source not in sources and Path(record.source).exists()
-                stranger = record.source if moved and path.exists() else ""
+                moved = record.source not in sources and _exists(record.source)
+                stranger = record.source if moved and _exists(path) else ""
             if stranger:
                 raise InputError(
                     f"{path} is in the way of the result of {item.path}: it was made from "
                     f"{stranger}; use another OUT, or pass --overwrite to replace it."
                 )
+
+
+def _exists(path: Path | str) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 (False for a name too long)

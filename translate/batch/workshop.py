@@ -25,9 +25,10 @@ from translate.batch.plan import Item, source_of
 from translate.batch.settings import Settings
 from translate.errors import InputError
 from translate.framing import extract
-from translate.image_io import read_photo, to_tensor, write_image
+from translate.image_io import Photo, read_photo, to_tensor, write_image
 from translate.translator import Frame, Translator
 
+_BLANK = Photo(rgb=np.zeros((16, 16, 3), dtype=np.uint8))
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
@@ -39,11 +40,15 @@ class Workshop:
         settings: how results are made.
         results: what earlier runs made, and where.
         overwrite: make finished results anew.
+
+    Raises:
+        SettingsError: the domain cannot do the settings' framing.
     """
 
     def __init__(
         self, translator: Translator, settings: Settings, results: Results, *, overwrite: bool
     ) -> None:
+        translator.window(_BLANK, settings.options)  # a framing it cannot do is an error at once
         self.translator = translator
         self.settings = settings
         self.digest = settings.digest(translator)
@@ -99,6 +104,7 @@ class Workshop:
             return self.failure(job.item, f"Cannot translate {job.item.path}: {reason}", job=job)
         try:
             note = self._write(job, whole)
+            output_bytes = (self.results.out / job.output).stat().st_size
         except Exception as error:
             record = self.failure(job.item, reason_of(error, job.item.path), job=job)
             cause = error.__cause__
@@ -119,7 +125,7 @@ class Workshop:
             frames=len(whole),
             window=(job.window.out_width, job.window.out_height),
             pixels=job.pixels,
-            output_bytes=(self.results.out / job.output).stat().st_size,
+            output_bytes=output_bytes,
             settings=self.digest,
             source_sha256=job.sha256,
             time=time.time(),
