@@ -85,7 +85,9 @@ def build() -> gr.Blocks:
                     label="Domain",
                 )
                 strength = gr.Slider(0, 1, 1, step=0.05, label="Strength")
-                auto = gr.Checkbox(label="Stop by itself once the photo belongs to the domain")
+                auto = gr.Checkbox(
+                    True, label="Stop by itself once the photo belongs to the domain"
+                )
                 with gr.Row():
                     go = gr.Button("Translate", variant="primary")
                     stop = gr.Button("Stop")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from PIL import Image
 
 from tests.conftest import EXAMPLES, pixels
 from translate import DeviceError, InputError, Options, SettingsError, Translator
-from translate.translator import AUTO_LIMIT
 
 CPU = {"device": "cpu", "dtype": "float32"}
 
@@ -88,12 +86,12 @@ def test_auto_stops_at_the_target_energy(tiny: Translator, photo: Path) -> None:
         tiny.device,
         tiny.dtype,
     )
-    *_, last = reachable.frames(photo, Options(strength="auto"))
-    # auto takes the same steps, so it stops at the first state at or below the target
+    *_, last = reachable.frames(photo)  # auto is the default
     assert last.index == 3
     assert last.last
-    *_, far = tiny.frames(photo, replace(Options(strength="auto")))
-    assert far.energy <= calibration.target or far.index == round(6 * AUTO_LIMIT)
+    *_, far = tiny.frames(photo, Options(strength="auto"))
+    assert far.energy > calibration.target
+    assert far.index == 6  # out of reach: no further than strength 1
 
 
 def test_eps_bounds_the_distance(tiny: Translator, photo: Path) -> None:

@@ -49,7 +49,7 @@ def image(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Photo.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Picture: .png, .jpg, .webp, ….")],
     domain: DomainName = "anime",
-    strength: Strength = "1.0",
+    strength: Strength = "auto",
     steps: Steps = None,
     step_size: StepSize = None,
     eps: Eps = None,

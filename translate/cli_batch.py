@@ -63,7 +63,7 @@ def batch(
     domain: DomainName = "anime",
     strength: Annotated[
         str, typer.Option(help="0 to 1, or auto: each photo until it belongs there.")
-    ] = "1.0",
+    ] = "auto",
     steps: Annotated[int | None, typer.Option(help="PGD moves; default: the domain's.")] = None,
     step_size: Annotated[
         float | None, typer.Option(help="L2 length of a move, pixels in [0,1].")

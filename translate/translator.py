@@ -30,7 +30,6 @@ from translate.image_io import (
 )
 from translate.pgd import PGD, Step, descend
 
-AUTO_LIMIT = 1.5  # times the calibrated travel: where `auto` gives up on reaching its energy
 SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
 HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
 
@@ -43,7 +42,7 @@ class Options:
 
     Attributes:
         strength: 0…1 of the calibrated travel, or `auto`: until the energy reaches the median of
-            real target images, at most 1.5 times the calibrated travel.
+            real target images, and no further than 1.
         steps: PGD moves; None takes the domain's, scaled by the strength.
         step_size: L2 length of a move, in [0,1] pixels at the network's own size; None takes the
             domain's.
@@ -58,7 +57,7 @@ class Options:
         SettingsError: a value is out of range.
     """
 
-    strength: float | Literal["auto"] = 1.0
+    strength: float | Literal["auto"] = "auto"
     steps: int | None = None
     step_size: float | None = None
     eps: float | None = None
@@ -83,7 +82,7 @@ class Options:
     def pgd(self, domain: Domain, height: int, width: int) -> PGD:
         """The descent on a window of this size: lengths grow with √(3HW)."""
         own = domain.pgd
-        share = AUTO_LIMIT if self.strength == "auto" else self.strength
+        share = 1.0 if self.strength == "auto" else self.strength
         ratio = math.sqrt(height * width) / domain.network.size
         steps, length = self.steps, own.step_size if self.step_size is None else self.step_size
         if steps is None:

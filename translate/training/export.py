@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
+from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from translate.device import autocast
@@ -115,7 +115,7 @@ def export(
         for k, v in model.state_dict().items()
     }
     with atomic_path(out / WEIGHTS_FILE) as temporary:
-        save_file(weights, temporary, {"format": "pt"})
+        temporary.write_bytes(save(weights, {"format": "pt"}))
     domain = Domain(
         name=recipe.name,
         title=recipe.title,
