@@ -85,9 +85,7 @@ def build() -> gr.Blocks:
                     label="Domain",
                 )
                 strength = gr.Slider(0, 1, 1, step=0.05, label="Strength")
-                auto = gr.Checkbox(
-                    True, label="Stop by itself once the photo belongs to the domain"
-                )
+                auto = gr.Checkbox(True, label="Stop once the photo belongs to the domain")
                 with gr.Row():
                     go = gr.Button("Translate", variant="primary")
                     stop = gr.Button("Stop")
