@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from translate.allocator import keep_freed_memory
 from translate.cli_batch import batch, batch_app, score
+from translate.console import (
+    Device,
+    DomainName,
+    Dtype,
+    Eps,
+    FramingFlag,
+    MaxPixels,
+    Seed,
+    Steps,
+    StepSize,
+    Strength,
+    on_signals,
+    parse_strength,
+    say,
+)
 from translate.errors import SettingsError, TranslateError
 
 if TYPE_CHECKING:
+    from translate.framing import Framing
     from translate.training.run import Session
     from translate.training.trainer import Trainer
     from translate.translator import Frame, Options, Translator
@@ -32,15 +47,6 @@ app = typer.Typer(
 app.command()(batch)
 app.command()(score)
 
-Framing = Literal["auto", "face", "scene", "crop"]
-DomainName = Annotated[str, typer.Option("--domain", "-d", help="Bundled name or folder.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
-Steps = Annotated[int | None, typer.Option(help="PGD moves; default: the domain's.")]
-StepSize = Annotated[float | None, typer.Option(help="L2 length of a move, pixels in [0,1].")]
-Eps = Annotated[float | None, typer.Option(help="L2 radius around the photo; default: no bound.")]
-Strength = Annotated[str, typer.Option(help="0 to 1, or auto: each photo until it belongs there.")]
-Seed = Annotated[int | None, typer.Option(help="Another variant of the result for each number.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
@@ -54,7 +60,7 @@ def image(
     step_size: StepSize = None,
     eps: Eps = None,
     seed: Seed = None,
-    framing: Annotated[Framing, typer.Option(help="What the network looks at.")] = "auto",
+    framing: FramingFlag = "auto",
     crop_only: Annotated[
         bool, typer.Option("--crop-only", help="Only the window, not pasted back.")
     ] = False,
@@ -64,7 +70,7 @@ def image(
     steps_dir: Annotated[
         Path | None, typer.Option(help="Folder for every state on the way, as PNG.")
     ] = None,
-    max_pixels: Annotated[int | None, typer.Option(help="Largest photo taken.")] = None,
+    max_pixels: MaxPixels = None,
 ) -> None:
     """Translate one photo."""
     from translate.image_io import check_target, read_photo, write_image
@@ -74,7 +80,7 @@ def image(
     check_target(out, overwrite=overwrite)
     photo = read_photo(source, max_pixels=options.max_pixels)
     translator = Translator.load(domain, device=device, dtype=dtype)
-    _say(f"{_place(translator)}; {source}")
+    say(f"{_place(translator)}; {source}")
     started = time.perf_counter()
     first = last = None
     size = translator.domain.network.size
@@ -90,7 +96,7 @@ def image(
     seconds = time.perf_counter() - started
     for remark in (last.note, translator.remark(first, last)):
         if remark:
-            _say(f"note: {remark}")
+            say(f"note: {remark}")
     print(
         f"{out}: energy {first.energy:.2f} -> {last.energy:.2f} "
         f"(target {translator.domain.calibration.target:.2f}), {last.index} steps, {seconds:.2f} s"
@@ -120,7 +126,7 @@ def generate(
 
     options = _options(strength, steps, step_size, None, None, "auto", True, None)
     translator = Translator.load(domain, device=device, dtype=dtype)
-    _say(_place(translator))
+    say(_place(translator))
     images = run(translator, count, options, seed=seed, start=start)
     grid = write_generated(images, out, overwrite=overwrite)
     print(f"{grid}: {count} images")
@@ -245,12 +251,8 @@ def _options(
     from translate.image_io import DEFAULT_MAX_PIXELS
     from translate.translator import Options
 
-    try:
-        share = "auto" if strength == "auto" else float(strength)
-    except ValueError:
-        raise SettingsError(f"strength is {strength!r}; use 0 to 1, or auto") from None
     return Options(
-        strength=share,
+        strength=parse_strength(strength),
         steps=steps,
         step_size=step_size,
         eps=eps,
@@ -264,10 +266,6 @@ def _options(
 def _place(translator: Translator) -> str:
     dtype = str(translator.dtype).removeprefix("torch.")
     return f"domain {translator.domain.name}, {translator.device}, {dtype}"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def _progress(frames: Iterator[Frame], total: int) -> Iterable[Frame]:
@@ -287,17 +285,15 @@ def _train(trainer: Trainer, session: Session) -> None:
 
     stop = threading.Event()
 
-    def ask(*_: object) -> None:
+    def ask() -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
-    _say(f"{trainer.recipe.name}, {trainer.device}, {trainer.dtype}; {session.out}")
-    with tensorboard(session.out) as scalars:
+    say(f"{trainer.recipe.name}, {trainer.device}, {trainer.dtype}; {session.out}")
+    with on_signals(ask), tensorboard(session.out) as scalars:
         if scalars is None:
-            _say("note: no TensorBoard log; install tensorboard for one (log.jsonl is written)")
+            say("note: no TensorBoard log; install tensorboard for one (log.jsonl is written)")
         for report in run(trainer, session, stop, scalars):
             line = (
                 f"{trainer.recipe.stages[report.stage].size} px "
@@ -309,7 +305,9 @@ def _train(trainer: Trainer, session: Session) -> None:
             if sys.stderr.isatty():
                 print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
             elif report.update % 20 == 0:
-                _say(line)
+                say(line)
+    if sys.stderr.isatty():
+        say("")
     done = "finished" if trainer.done else "stopped; go on with --resume"
     print(f"{session.out}: {trainer.position.total_updates} updates, {done}")
 
@@ -329,10 +327,10 @@ def _run(command: typer.Typer) -> None:
     try:
         command()
     except TranslateError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
-        _say("stopped")
+        say("stopped")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

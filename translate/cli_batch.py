@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -16,6 +15,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from translate.console import (
+    Device,
+    DomainName,
+    Dtype,
+    Eps,
+    FramingFlag,
+    MaxPixels,
+    Seed,
+    Steps,
+    StepSize,
+    Strength,
+    on_signals,
+    parse_strength,
+    printable,
+    say,
+)
 from translate.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -33,12 +48,6 @@ batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 SOURCES = "Folder, files, pattern, or - for a list on standard input."
 Sources = Annotated[list[str], typer.Argument(metavar="IN...", help=SOURCES)]
-DomainName = Annotated[str, typer.Option("--domain", "-d", help="Bundled name or folder.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
-FramingFlag = Annotated[
-    Literal["auto", "face", "scene", "crop"], typer.Option(help="What the network looks at.")
-]
 BatchSize = Annotated[
     str, typer.Option(help="Images on the device at a time, or auto: what its memory takes.")
 ]
@@ -53,7 +62,6 @@ Exclude = Annotated[
     list[str] | None, typer.Option(help="No files or folders like this; repeatable.")
 ]
 Limit = Annotated[int | None, typer.Option(min=0, help="Only the first so many.")]
-MaxPixels = Annotated[int | None, typer.Option(min=1, help="Largest photo taken.")]
 
 
 @batch_app.command()
@@ -61,17 +69,11 @@ def batch(
     sources: Sources,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the results.")],
     domain: DomainName = "anime",
-    strength: Annotated[
-        str, typer.Option(help="0 to 1, or auto: each photo until it belongs there.")
-    ] = "auto",
-    steps: Annotated[int | None, typer.Option(help="PGD moves; default: the domain's.")] = None,
-    step_size: Annotated[
-        float | None, typer.Option(help="L2 length of a move, pixels in [0,1].")
-    ] = None,
-    eps: Annotated[
-        float | None, typer.Option(help="L2 radius around the photo; default: no bound.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another variant for each number.")] = None,
+    strength: Strength = "auto",
+    steps: Steps = None,
+    step_size: StepSize = None,
+    eps: Eps = None,
+    seed: Seed = None,
     framing: FramingFlag = "auto",
     file_format: Annotated[
         Literal["auto", "png", "jpg", "webp"],
@@ -119,7 +121,7 @@ def batch(
     from translate.translator import Options, Translator
 
     options = Options(
-        strength=_strength(strength),
+        strength=parse_strength(strength),
         steps=steps,
         step_size=step_size,
         eps=eps,
@@ -148,7 +150,7 @@ def batch(
     size = _batch_size(batch_size)
     session = open_session(request, _listed(sources))
     translator = Translator.load(domain, device=device, dtype=dtype)
-    engine = Engine(translator, options, size, _say)
+    engine = Engine(translator, options, size, say)
     workshop = Workshop(translator, settings, session.results, overwrite=overwrite)
     _start(engine, len(session.items), session.found)
     if dry_run:
@@ -185,18 +187,18 @@ def score(
     found = find_inputs(sources, selection, listed=_listed(sources))
     inputs = found.inputs[:limit]
     translator = Translator.load(domain, device=device, dtype=dtype)
-    engine = Engine(translator, score_options(options), size, _say)
+    engine = Engine(translator, score_options(options), size, say)
     _start(engine, len(inputs), found)
     if not as_json:
         print("    energy  probability  percentile  file")
     failed = len(found.unreadable)
     for _, reason in found.unreadable:
-        _say(f"failed: {reason}")
+        say(f"failed: {reason}")
     for scored in score_files(engine, inputs, workers=workers):
         name, result = str(scored.input.path), scored.score
         if isinstance(result, str):
             failed += 1
-            _say(f"failed: {result}")
+            say(f"failed: {result}")
             if as_json:
                 print(json.dumps({"file": name, "error": result}), flush=True)
         elif as_json:
@@ -204,18 +206,11 @@ def score(
         else:
             print(
                 f"{result.energy:10.3f}  {result.probability:11.4f}  {result.percentile:9.1f}%  "
-                f"{_printable(name)}",
+                f"{printable(name)}",
                 flush=True,
             )
     if failed:
         raise typer.Exit(1)
-
-
-def _strength(text: str) -> float | Literal["auto"]:
-    try:
-        return "auto" if text == "auto" else float(text)
-    except ValueError:
-        raise SettingsError(f"strength is {text!r}; use 0 to 1, or auto") from None
 
 
 def _batch_size(text: str) -> int | None:
@@ -236,27 +231,18 @@ def _listed(sources: Sequence[str]) -> bytes:
     return sys.stdin.buffer.read() if "-" in sources else b""
 
 
-def _say(text: str) -> None:
-    print(_printable(text), file=sys.stderr, flush=True)
-
-
-def _printable(text: str) -> str:
-    """File names may hold bytes that are no text, and anything else."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
-
-
 def _start(engine: Engine, total: int, found: Found) -> None:
     translator = engine.translator
     dtype = str(translator.dtype).removeprefix("torch.")
     side = translator.domain.network.size
     size = engine.size((side, side))
     own = "" if engine.batch_size else " (auto)"
-    _say(
+    say(
         f"domain {translator.domain.name}, {translator.device}, {dtype}, batch size {size}{own}, "
         f"{total} inputs"
     )
     if found.left_out:
-        _say(
+        say(
             f"note: {found.left_out} files or links of folders are no inputs (hidden, excluded, "
             "not named like an image, or a folder that is in already)"
         )
@@ -271,9 +257,9 @@ def _print_plan(session: Session, workshop: Workshop) -> None:
             finished = False  # the run itself will say what is wrong with it
         done += finished
         names = " or ".join(str(session.request.out / name) for name in item.outputs.values())
-        print(_printable(f"{'done' if finished else 'todo'}  {item.path} -> {names}"))
+        print(printable(f"{'done' if finished else 'todo'}  {item.path} -> {names}"))
     for _, reason in session.found.unreadable:
-        print(_printable(f"fail  {reason}"))
+        print(printable(f"fail  {reason}"))
     print(f"{len(session.items) - done} to do, {done} finished; nothing was written (--dry-run)")
 
 
@@ -287,12 +273,19 @@ def _run(
     from translate.batch.report import Tally
 
     request, stop = session.request, threading.Event()
+
+    def ask() -> None:
+        if stop.is_set():
+            os._exit(STOPPED)  # as after a kill: the next run finds everything in order
+        stop.set()
+        say("stopping: images in flight are finished; once more to stop at once")
+
     problems = session.problems(workshop.digest)
     tally = Tally(len(session.items) + len(problems))
     with (
         results_folder(request.out),
         closing(Journal(request.journal)) as journal,
-        _stopped_by_signals(stop),
+        on_signals(ask),
     ):
         pipeline = Pipeline(
             workshop, engine, journal, workers=workers, stop=stop, fail_fast=fail_fast
@@ -301,33 +294,15 @@ def _run(
             for record in pipeline.run(session.items, problems):
                 tally.add(record)
                 show(record)
-    first, *others = map(_printable, tally.summary())
-    print("\n".join([f"{_printable(str(request.out))}: {first}", *others]))
+    first, *others = map(printable, tally.summary())
+    print("\n".join([f"{printable(str(request.out))}: {first}", *others]))
     if pipeline.ended:
-        print(f"stopped: {_printable(pipeline.ended)}")
-    print(f"journal: {_printable(str(request.journal))}")
+        print(f"stopped: {printable(pipeline.ended)}")
+    print(f"journal: {printable(str(request.journal))}")
     if stop.is_set() and not pipeline.ended:
         raise typer.Exit(STOPPED)
     if tally.counts["failed"] or pipeline.ended:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Generator[None]:
-    """The first signal sets `stop`, the second ends the process as it stands."""
-
-    def ask(*_: object) -> None:
-        if stop.is_set():
-            os._exit(STOPPED)  # as after a kill: the next run finds everything in order
-        stop.set()
-        _say("stopping: images in flight are finished; once more to stop at once")
-
-    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -338,10 +313,10 @@ def _progress(tally: Tally) -> Generator[Callable[[Record], None]]:
 
         def show(record: Record) -> None:
             if record.error:
-                _say(f"failed: {record.error}")
+                say(f"failed: {record.error}")
             if time.monotonic() - last[0] >= LINE_EVERY_S:
                 last[0] = time.monotonic()
-                _say(tally.line())
+                say(tally.line())
 
         yield show
         return
@@ -354,7 +329,7 @@ def _progress(tally: Tally) -> Generator[Callable[[Record], None]]:
 
         def advance(record: Record) -> None:
             if record.error:
-                bar.console.print(f"failed: {_printable(record.error)}", markup=False)
+                bar.console.print(f"failed: {printable(record.error)}", markup=False)
             bar.update(task, completed=tally.handled, description=tally.pace())
 
         yield advance

@@ -25,6 +25,7 @@ from translate.domain import (
     read_domain,
 )
 from translate.energy import EnergyModel, load_energy_model
+from translate.errors import TrainingError
 from translate.files import atomic_path
 from translate.pgd import PGD, Energy, descend
 from translate.training import checkpoint
@@ -161,8 +162,12 @@ def _half_is_enough(model: EnergyModel, recipe: Recipe, source: Tensor) -> bool:
 
 
 def _walk(energy: Energy, source: Tensor, pgd: PGD, device: torch.device) -> Walk:
-    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
-
+    try:
+        from torchmetrics.functional.image import structural_similarity_index_measure as ssim
+    except ImportError:
+        raise TrainingError(
+            "export measures with torchmetrics; install the extra: pip install 'translate-ebm[train]'"
+        ) from None
     energies: list[Tensor] = []
     distances: list[Tensor] = []
     similar = torch.zeros(pgd.steps + 1)

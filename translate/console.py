@@ -1,0 +1,63 @@
+"""What the commands share: flags spelled once, words on standard error, signals. No torch."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Annotated, Literal
+
+import typer
+
+from translate.errors import SettingsError
+
+DomainName = Annotated[str, typer.Option("--domain", "-d", help="Bundled name or folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+Steps = Annotated[int | None, typer.Option(help="PGD moves; default: the domain's.")]
+StepSize = Annotated[float | None, typer.Option(help="L2 length of a move, pixels in [0,1].")]
+Eps = Annotated[float | None, typer.Option(help="L2 radius around the photo; default: no bound.")]
+Strength = Annotated[str, typer.Option(help="0 to 1, or auto: each photo until it belongs there.")]
+Seed = Annotated[int | None, typer.Option(help="Another variant of the result for each number.")]
+FramingFlag = Annotated[
+    Literal["auto", "face", "scene", "crop"], typer.Option(help="What the network looks at.")
+]
+MaxPixels = Annotated[int | None, typer.Option(help="Largest photo taken.")]
+
+
+def parse_strength(text: str) -> float | Literal["auto"]:
+    """`auto` or a number.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    try:
+        return "auto" if text == "auto" else float(text)
+    except ValueError:
+        raise SettingsError(f"strength is {text!r}; use 0 to 1, or auto") from None
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """File names may hold bytes that are no text, and anything else."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
+
+
+@contextmanager
+def on_signals(handler: Callable[[], None]) -> Generator[None]:
+    """Call `handler` at SIGINT and SIGTERM while the block runs."""
+
+    def call(*_: object) -> None:
+        handler()
+
+    old = {number: signal.signal(number, call) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, before in old.items():
+            signal.signal(number, before)
