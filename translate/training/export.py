@@ -166,7 +166,7 @@ def _walk(energy: Energy, source: Tensor, pgd: PGD, device: torch.device) -> Wal
         from torchmetrics.functional.image import structural_similarity_index_measure as ssim
     except ImportError:
         raise TrainingError(
-            "export measures with torchmetrics; install the extra: pip install 'translate-ebm[train]'"
+            "export measures with torchmetrics; install this package's extra [train]"
         ) from None
     energies: list[Tensor] = []
     distances: list[Tensor] = []
