@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from translate.errors import InputError
 from translate.framing import extract
@@ -14,6 +17,8 @@ from translate.image_io import read_photo, to_array, to_pil, to_tensor, write_im
 from translate.translator import DEFAULTS, Options, Translator
 
 BATCH = 16
+CLOUDS = 4  # positions of noise per side: finer noise stays visible in the result
+NOISE_TRAVEL = 1.5  # times the calibrated travel
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -32,7 +37,7 @@ def generate(
         count: how many.
         options: how far.
         seed: of the noise, or of the choice of pictures.
-        start: folder of pictures; None is uniform noise.
+        start: folder of pictures; None is smooth noise, walked half as far again.
 
     Returns:
         (count,3,size,size) float32 in [0,1] on the CPU.
@@ -43,7 +48,9 @@ def generate(
     generator = torch.Generator().manual_seed(seed)
     size = translator.domain.network.size
     if start is None:
-        x = torch.rand(count, 3, size, size, generator=generator)
+        x = _clouds(count, size, generator)
+        if options.steps is None:  # there is no photo to stay near
+            options = replace(options, steps=math.ceil(NOISE_TRAVEL * translator.domain.pgd.steps))
     else:
         x = _pictures(translator, start, count, generator, options)
     results: list[Tensor] = []
@@ -60,6 +67,11 @@ def write_generated(images: Tensor, out: Path, *, overwrite: bool) -> Path:
     columns = max(1, round(len(images) ** 0.5))
     write_image(image_grid(images, columns=columns), out / "grid.png", overwrite=overwrite)
     return out / "grid.png"
+
+
+def _clouds(count: int, size: int, generator: torch.Generator) -> Tensor:
+    coarse = torch.rand(count, 3, CLOUDS, CLOUDS, generator=generator)
+    return F.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0.0, 1.0)
 
 
 def _pictures(
