@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 5.0  # between lines of progress where there is no terminal
 STOPPED = 130  # exit code after a signal
 
-batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 SOURCES = "Folder, files, pattern, or - for a list on standard input."
 Sources = Annotated[list[str], typer.Argument(metavar="IN...", help=SOURCES)]
