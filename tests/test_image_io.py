@@ -364,7 +364,6 @@ def test_paths_without_an_image(tmp_path: Path) -> None:
         read_photo("null\0byte.png")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_refused_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert "not a file" in refusal(tmp_path / "pipe")
@@ -614,7 +613,6 @@ def test_a_folder_in_the_way(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "file"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
 def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     old = os.umask(0o022)
     try:
