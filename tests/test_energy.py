@@ -244,3 +244,17 @@ def test_damaged_weights_are_refused_by_file(tmp_path, content):
 def test_a_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(DomainError, match=r"w\.safetensors"):
         load_energy_model(network().config, tmp_path / "w.safetensors")
+
+
+def test_downsample_gradients_are_those_of_the_convolution():
+    down = Downsample(3).double()
+    generator = torch.Generator().manual_seed(3)
+    x = torch.rand(2, 3, 8, 12, dtype=torch.double, generator=generator, requires_grad=True)
+    plain = torch.nn.functional.conv2d(x, down.kernel, stride=2, padding=1, groups=3)
+    weights = torch.rand(plain.shape, dtype=torch.double, generator=generator)
+    (expected,) = torch.autograd.grad(plain, x, weights)
+    (found,) = torch.autograd.grad(down(x), x, weights)
+    assert torch.equal(down(x), plain)
+    assert torch.allclose(found, expected, atol=1e-14)
+    assert torch.autograd.gradcheck(down, x)
+    assert torch.autograd.gradgradcheck(down, x)  # R1 needs the second derivative

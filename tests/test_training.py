@@ -695,3 +695,15 @@ def test_training_learns(new_trainer, root, cache):
     assert all(b < a - 0.05 for a, b in itertools.pairwise(energies))
     assert after > 0.9
     assert before < 0.5  # by the same measure the network knew nothing
+
+
+def test_blur_reaches_its_share_of_the_images_and_keeps_their_mean():
+    x = torch.rand(64, 3, 64, 64, generator=torch.Generator().manual_seed(5))
+    still = {"flip": 0.0, "crop": 0.0}
+    plain = augmented(x, Augment(**still), torch.Generator().manual_seed(1))
+    mixed = augmented(x, Augment(**still, blur=0.5), torch.Generator().manual_seed(1))
+    changed = (mixed - plain).abs().amax(dim=(1, 2, 3)) > 1e-6
+    assert 16 < int(changed.sum()) < 48
+    assert torch.equal(mixed[~changed], plain[~changed])
+    assert (mixed[changed].std() < 0.6 * plain[changed].std()).item()
+    assert torch.allclose(mixed.mean(), plain.mean(), atol=2e-3)

@@ -45,6 +45,8 @@ class Augment(_Settings):
         crop_scale: range of the crop's share of the area.
         crop_ratio: range of the crop's width / height.
         brightness: range of a factor on all pixels.
+        blur: probability of a Gaussian blur with a sigma of 1/64 of the picture's side: a start
+            without skin texture, as `Descent.smooth` makes it.
     """
 
     flip: float = Field(default=0.5, ge=0, le=1)
@@ -52,6 +54,7 @@ class Augment(_Settings):
     crop_scale: tuple[float, float] = (0.8, 1.0)
     crop_ratio: tuple[float, float] = (0.9, 1.1)
     brightness: tuple[float, float] = (1.0, 1.0)
+    blur: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

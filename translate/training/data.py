@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import TrainingError
+from translate.smooth import smoothed
 from translate.training.config import Augment, Source
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -155,7 +156,7 @@ class Mix:
 
 
 def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor:
-    """Flip, crop and brightness, each image its own way, in one resampling.
+    """Flip, crop, brightness and blur, each image its own way, in one resampling.
 
     Args:
         x: (N,3,H,W) float32 in [0,1].
@@ -182,7 +183,11 @@ def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor
     factor = uniform(*augment.brightness).view(-1, 1, 1, 1).to(x.device)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False).to(x.device)
     x = F.grid_sample(x, grid, mode="bicubic", padding_mode="border", align_corners=False)
-    return (x * factor).clamp_(0.0, 1.0).contiguous(memory_format=torch.channels_last)
+    x = (x * factor).clamp_(0.0, 1.0)
+    if augment.blur > 0:
+        blurred = (uniform(0, 1) < augment.blur).view(-1, 1, 1, 1).to(x.device)
+        x = torch.where(blurred, smoothed(x, x.shape[-1] / 64), x)
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def first_images(images: Images, count: int) -> Tensor:
