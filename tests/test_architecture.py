@@ -17,7 +17,7 @@ MODULES = {
 }
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
-    ("errors", "allocator"),
+    ("errors", "allocator", "networks"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "smooth"),
     ("image_io", "framing", "hub", "energy"),
     ("translator",),
