@@ -32,6 +32,7 @@ MAX_PARAMETERS = 200_000_000
 
 Channels = Annotated[int, Field(ge=1, le=2048)]
 Arch = Literal["levels", "stargan-v2", "resnet50"]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Deviation = Annotated[float, Field(ge=1e-3, le=1.0)]
 
@@ -223,7 +224,7 @@ class Domain(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     format: int = Field(default=1, ge=1)
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: Name
     title: str
     summary: str = ""
     framing: Literal["face", "scene", "crop"]

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
+from translate.calibration import quantiles
 from translate.device import autocast
 from translate.domain import (
     CARD_FILE,
@@ -104,7 +105,7 @@ def export(
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     length = step_size(recipe, size)
     walk = _walk(energy, source, PGD(steps=recipe.sample_steps, step_size=length), device)
-    calibration = Calibration(data=_quantiles(data_energy), source=_quantiles(walk.energy[0]))
+    calibration = Calibration(data=quantiles(data_energy), source=quantiles(walk.energy[0]))
     reached = (walk.energy <= calibration.target).float().mean(dim=1)
     enough = (reached >= recipe.sample_reach).nonzero()
     steps = max(1, int(enough[0])) if len(enough) else recipe.sample_steps
@@ -199,11 +200,6 @@ def _metrics(
         "ssim_to_source": rounded(walk.ssim[steps]),
         "ssim_by_step": [rounded(x) for x in walk.ssim],
     }
-
-
-def _quantiles(energy: Tensor) -> tuple[float, ...]:
-    values = torch.quantile(energy.double(), torch.linspace(0, 1, 21, dtype=torch.float64))
-    return tuple(round(float(v), 4) for v in values)
 
 
 def _images(source: Source) -> Images:
