@@ -27,6 +27,7 @@ from translate.hub import open_domain
 State = dict[str, Tensor]
 
 STARGAN_MEAN, STARGAN_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 CARD = """
 name = "toy"
 title = "Toy"
@@ -150,13 +151,18 @@ def small_resnet() -> State:
     }
 
 
-def stargan_logit(state: State, x: Tensor, mean: Any, std: Any) -> Tensor:
-    """The paper's discriminator in float64, output 0."""
-    s = {k: v.double() for k, v in state.items()}
+def normalised(x: Tensor, mean: Any, std: Any, dtype: torch.dtype) -> Tensor:
+    mean, std = (torch.tensor(values, dtype=dtype).view(3, 1, 1) for values in (mean, std))
+    return (x.to(dtype) - mean) / std
+
+
+def stargan_logit(
+    state: State, x: Tensor, mean: Any, std: Any, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    """The paper's discriminator, output 0."""
+    s = {k: v.to(dtype) for k, v in state.items()}
     last = max(int(name.split(".")[1]) for name in s)
-    h = (x.double() - torch.tensor(mean).double().view(3, 1, 1)) / torch.tensor(std).double().view(
-        3, 1, 1
-    )
+    h = normalised(x, mean, std, dtype)
     h = F.conv2d(h, s["main.0.weight"], s["main.0.bias"], padding=1)
     for block in range(1, last - 3):
         at = f"main.{block}"
@@ -182,17 +188,17 @@ def stargan_logit(state: State, x: Tensor, mean: Any, std: Any) -> Tensor:
     return F.conv2d(h, s[f"main.{last}.weight"], s[f"main.{last}.bias"])[:, 0, 0, 0]
 
 
-def resnet_logit(state: State, x: Tensor, mean: Any, std: Any) -> Tensor:
-    """A CIFAR ResNet-50 in float64 with the running statistics, output 0."""
-    s = {k: v.double() for k, v in state.items()}
+def resnet_logit(
+    state: State, x: Tensor, mean: Any, std: Any, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    """A CIFAR ResNet-50 with the running statistics, output 0."""
+    s = {k: v.to(dtype) for k, v in state.items()}
 
     def norm(h: Tensor, name: str) -> Tensor:
         w, b, m, v = (s[f"{name}.{kind}"].view(-1, 1, 1) for kind in NORM)
         return (h - m) / torch.sqrt(v + 1e-5) * w + b
 
-    h = (x.double() - torch.tensor(mean).double().view(3, 1, 1)) / torch.tensor(std).double().view(
-        3, 1, 1
-    )
+    h = normalised(x, mean, std, dtype)
     h = norm(F.conv2d(h, s["conv1.weight"], padding=1), "bn1").relu()
     for level, blocks in enumerate(BLOCKS, 1):
         for block in range(blocks):
@@ -295,8 +301,8 @@ def test_the_published_stargan_shapes_fit(cli: Callable[..., Result], tmp_path: 
     translator = Translator.load(str(tmp_path / "out"), device="cpu", dtype="float32")
     x = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        expected = stargan_logit(state, x, STARGAN_MEAN, STARGAN_STD)
-        found = translator.model.logit(x).double()
+        expected = stargan_logit(state, x, STARGAN_MEAN, STARGAN_STD, torch.float32)
+        found = translator.model.logit(x)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     assert translator.domain.network.parameters == 20_851_777
     assert (translator.domain.pgd.steps, translator.domain.pgd.step_size) == (20, 8.0)
@@ -312,8 +318,10 @@ def test_the_published_resnet_shapes_fit(cli: Callable[..., Result], tmp_path: P
     model = Translator.load(str(tmp_path / "out"), device="cpu", dtype="float32").model
     assert model.config.parameters == 23_555_521
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    expected = resnet_logit(state, x, model.config.mean, model.config.std)
-    torch.testing.assert_close(model.logit(x).double(), expected, rtol=1e-4, atol=1e-4)
+    with torch.no_grad():
+        expected = resnet_logit(state, x, CIFAR_MEAN, CIFAR_STD, torch.float32)
+        found = model.logit(x)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_both_spellings_of_a_resnet_are_one(convert: Callable[..., Result], tmp_path: Path):
@@ -479,6 +487,18 @@ def test_what_is_no_checkpoint_is_refused(convert: Callable[..., Result], tmp_pa
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("holiday.txt", "sun")
     assert "not a readable PyTorch checkpoint" in convert(None, "stargan-v2").err
+
+
+def test_a_flipped_bit_is_found(convert: Callable[..., Result], tmp_path: Path) -> None:
+    torch.save(random_state(SMALL_STARGAN), tmp_path / "model.pth")
+    data = bytearray((tmp_path / "model.pth").read_bytes())
+    with zipfile.ZipFile(tmp_path / "model.pth") as archive:
+        entry = next(e for e in archive.infolist() if e.filename.endswith("/data/4"))
+    data[entry.header_offset + 200] ^= 1
+    (tmp_path / "model.pth").write_bytes(data)
+    result = convert(None, "stargan-v2")
+    assert result.code == 2
+    assert "data/4' in it is damaged" in result.err
 
 
 @pytest.mark.parametrize("change", ["packed", "short"])

@@ -45,25 +45,27 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _check_file(path: Path) -> None:
-    """Refuse what is no uncompressed zip of a bounded size, before torch opens it."""
+    """Refuse what is no whole, uncompressed zip of a bounded size, before torch opens it."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise InputError(f"{path}: {size:,} bytes, at most {MAX_BYTES:,} are read")
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+            for entry in archive.infolist():
+                structure = entry.filename.endswith(".pkl")
+                packed = entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size
+                if packed or (structure and entry.file_size > MAX_STRUCTURE_BYTES):
+                    raise InputError(f"{path}: {entry.filename!r} in it is packed or too large")
+            damaged = archive.testzip()
     except OSError as error:
         raise InputError(f"{path}: not readable ({error.strerror})") from None
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError):
         raise InputError(
             f"{path}: not a whole checkpoint of PyTorch 1.6 or newer; "
             "get the file again, or save an older one again with a newer PyTorch"
         ) from None
-    for entry in entries:
-        structure = entry.filename.endswith(".pkl")
-        packed = entry.compress_type != zipfile.ZIP_STORED or entry.file_size > size
-        if packed or (structure and entry.file_size > MAX_STRUCTURE_BYTES):
-            raise InputError(f"{path}: {entry.filename!r} in it is packed or too large")
+    if damaged is not None:
+        raise InputError(f"{path}: {damaged!r} in it is damaged; get the file again")
 
 
 def _find_state(table: object, path: Path) -> dict[str, Tensor]:
