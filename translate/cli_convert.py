@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from translate.console import Device, Dtype
+from translate.console import Device, Dtype, say
 
 ARCHES = "Network of the checkpoint."
 CARDS = "TOML file, or paper-celebahq, paper-afhq-cat, paper-church, paper-cifar10."
@@ -46,6 +46,8 @@ def convert(
         overwrite=overwrite,
     )
     calibration = domain.calibration
+    if calibration.target >= calibration.source[10]:
+        say("note: the domain's energies are not below the photos'; check the card's mean and std")
     print(
         f"{out}: {domain.network.parameters / 1e6:.2f} M parameters; median energy of photos "
         f"{calibration.source[10]:.2f}, of the domain {calibration.target:.2f}"

@@ -41,8 +41,8 @@ class NetworkConfig(BaseModel):
     """Shape of an `EnergyModel`.
 
     Attributes:
-        size: height and width in pixels that the network was trained at.
         arch: `levels`, this project's own network, or one of `translate.networks`.
+        size: height and width in pixels that the network was trained at.
         channels: features per level, finest first; each further level halves the resolution.
             ResNet-50 has the inner widths of its blocks here.
         blocks: residual 3×3 convolutions per level; of `levels` only.
