@@ -8,18 +8,32 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from translate.errors import DomainError, SettingsError
+from translate.networks.sizes import resnet50_parameters, stargan_v2_parameters
 
 CARD_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-CARD_FORMAT = 1  # raised when an older program could no longer read the card rightly
+# Raised when an older program could no longer read the card rightly: 2 brought other `arch`, and
+# `coarse` and `smooth` of the descent.
+# A card keeps the lowest format that is enough for it.
+CARD_FORMAT = 2
 MAX_CARD_BYTES = 1_000_000
 MAX_SIZE = 1024  # pixels
 MAX_PARAMETERS = 200_000_000
 
 Channels = Annotated[int, Field(ge=1, le=2048)]
+Arch = Literal["levels", "stargan-v2", "resnet50"]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Deviation = Annotated[float, Field(ge=1e-3, le=1.0)]
 
@@ -28,15 +42,18 @@ class NetworkConfig(BaseModel):
     """Shape of an `EnergyModel`.
 
     Attributes:
+        arch: `levels`, this project's own network, or one of `translate.networks`.
         size: height and width in pixels that the network was trained at.
         channels: features per level, finest first; each further level halves the resolution.
-        blocks: residual 3×3 convolutions per level.
+            ResNet-50 has the inner widths of its blocks here.
+        blocks: residual 3×3 convolutions per level; of `levels` only.
         head: `aligned` (fixed size, positions matter) or `pooled` (any multiple of `stride`).
         mean, std: input statistics per RGB channel, in [0,1] pixel units.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    arch: Arch = "levels"
     size: int = Field(ge=8, le=MAX_SIZE)
     channels: tuple[Channels, ...] = Field(min_length=2, max_length=9)
     blocks: int = Field(default=1, ge=0, le=8)
@@ -46,6 +63,8 @@ class NetworkConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.arch != "levels":
+            self._check_foreign()
         if self.size % self.stride:
             raise ValueError(
                 f"size {self.size} is no multiple of {self.stride}, "
@@ -54,6 +73,18 @@ class NetworkConfig(BaseModel):
         if self.parameters > MAX_PARAMETERS:
             raise ValueError(f"{self.parameters:,} parameters; at most {MAX_PARAMETERS:,} allowed")
         return self
+
+    def _check_foreign(self) -> None:
+        head = "aligned" if self.arch == "stargan-v2" else "pooled"
+        if self.head != head or self.blocks != 1:
+            raise ValueError(f"arch {self.arch} has a {head} head and no number of blocks")
+        if self.arch == "resnet50" and len(self.channels) != 4:
+            raise ValueError(f"arch resnet50 has 4 channels, not {len(self.channels)}")
+
+    @model_serializer(mode="wrap")
+    def _leave_out_default(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Format 1 knows no `arch`, so a card of this project's own network does not say it."""
+        return {k: v for k, v in fields(self).items() if (k, v) != ("arch", "levels")}
 
     @property
     def stride(self) -> int:
@@ -66,8 +97,17 @@ class NetworkConfig(BaseModel):
         return self.size // self.stride
 
     @property
+    def furthest(self) -> int:
+        """From how many halvings away the network can judge (`EnergyModel.logit`)."""
+        return len(self.channels) - 2 if self.arch == "levels" else 0
+
+    @property
     def parameters(self) -> int:
         """How many numbers the weights hold; computed without building the network."""
+        if self.arch == "stargan-v2":
+            return stargan_v2_parameters(self.channels, self.coarsest)
+        if self.arch == "resnet50":
+            return resnet50_parameters(self.channels)
         total = 0
         for c, following in itertools.pairwise(self.channels):
             total += c * (27 + 1) + self.blocks * c * (9 * c + 1)
@@ -88,7 +128,13 @@ class NetworkConfig(BaseModel):
             )
 
     def grown(self, channels: tuple[int, ...]) -> NetworkConfig:
-        """The configuration with finer levels in front, each doubling the size."""
+        """The configuration with finer levels in front, each doubling the size.
+
+        Raises:
+            SettingsError: the network has no levels.
+        """
+        if self.arch != "levels":
+            raise SettingsError(f"a network of arch {self.arch} cannot grow")
         size = self.size * 2 ** len(channels)
         fields = {**self.model_dump(), "size": size, "channels": (*channels, *self.channels)}
         return NetworkConfig.model_validate(fields)
@@ -203,8 +249,8 @@ class Domain(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    format: int = Field(default=CARD_FORMAT, ge=1)
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    format: int = Field(default=1, ge=1)
+    name: Name
     title: str
     summary: str = ""
     framing: Literal["face", "scene", "crop"]
@@ -222,15 +268,21 @@ class Domain(BaseModel):
     def _check(self) -> Self:
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256.get(WEIGHTS_FILE, "")):
             raise ValueError(f"sha256 must state {WEIGHTS_FILE} in 64 hexadecimal digits")
+        if self.format < card_format(self.network, self.pgd):
+            raise ValueError("arch, pgd.coarse and pgd.smooth need card format 2")
         if self.framing == "scene" and self.network.head == "aligned":
             raise ValueError("scene framing needs a pooled head")
-        levels = len(self.network.channels) - 1
-        if len(self.pgd.coarse) >= levels:
+        if len(self.pgd.coarse) > self.network.furthest:
             raise ValueError(
-                f"pgd.coarse looks {len(self.pgd.coarse)} halvings away, the network has "
-                f"{levels} levels"
+                f"pgd.coarse looks {len(self.pgd.coarse)} halvings away, "
+                f"the network at most {self.network.furthest}"
             )
         return self
+
+
+def card_format(network: NetworkConfig, pgd: Descent) -> int:
+    """The lowest format whose programs read a card with these settings rightly."""
+    return 2 if network.arch != "levels" or pgd.coarse or pgd.smooth else 1
 
 
 def read_domain(folder: Path) -> Domain:

@@ -21,6 +21,8 @@ from torch.nn import functional as F
 
 from translate.domain import NetworkConfig
 from translate.errors import DomainError, SettingsError
+from translate.networks.resnet50 import ResNet50
+from translate.networks.stargan_v2 import StarGANv2
 
 SLOPE = 0.2  # of every leaky ReLU
 
@@ -140,7 +142,7 @@ class EnergyModel(nn.Module):
     """f: picture -> logit, with energy −f (Yin, Li, Rohde 2022, eq. 1).
 
     Args:
-        config: size, channels (finest level first), blocks, head, input statistics.
+        config: arch, size, channels (finest level first), blocks, head, input statistics.
     """
 
     mean: Tensor
@@ -150,11 +152,17 @@ class EnergyModel(nn.Module):
         super().__init__()
         self.config = config
         channels = config.channels
-        self.levels = nn.ModuleList(
-            Level(c, following, config.blocks) for c, following in itertools.pairwise(channels)
-        )
-        self.head = Head(channels[-1], config.coarsest, aligned=config.head == "aligned")
-        self.down = Downsample(3)
+        self.network: StarGANv2 | ResNet50 | None = None
+        if config.arch == "stargan-v2":
+            self.network = StarGANv2(channels, config.coarsest)
+        elif config.arch == "resnet50":
+            self.network = ResNet50(channels)
+        else:
+            self.levels = nn.ModuleList(
+                Level(c, following, config.blocks) for c, following in itertools.pairwise(channels)
+            )
+            self.head = Head(channels[-1], config.coarsest, aligned=config.head == "aligned")
+            self.down = Downsample(3)
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
 
@@ -176,9 +184,11 @@ class EnergyModel(nn.Module):
         if x.ndim != 4 or x.shape[1] != 3:
             raise SettingsError(f"the network takes (N,3,H,W) pictures, not {tuple(x.shape)}")
         self.config.check_shape(x.shape[-2], x.shape[-1])
-        if not 0 <= halvings < len(self.levels):
-            raise SettingsError(f"halvings is {halvings}; use 0 to {len(self.levels) - 1}")
+        if not 0 <= halvings <= self.config.furthest:
+            raise SettingsError(f"halvings is {halvings}; use 0 to {self.config.furthest}")
         rgb = (x - self.mean) / self.std
+        if self.network is not None:
+            return self.network(rgb)
         features: Tensor | None = None
         for depth, level in enumerate(self.levels):
             if depth >= halvings:
@@ -207,6 +217,9 @@ class EnergyModel(nn.Module):
 
         Args:
             channels: of the new levels, finest first.
+
+        Raises:
+            SettingsError: the network is another than one of levels.
         """
         grown = EnergyModel(self.config.grown(tuple(channels)))
         added = len(grown.levels) - len(self.levels)

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
+from translate.calibration import quantiles
 from translate.device import autocast
 from translate.domain import (
     CARD_FILE,
@@ -21,6 +22,7 @@ from translate.domain import (
     Descent,
     Domain,
     Images,
+    card_format,
     read_domain,
 )
 from translate.energy import EnergyModel, load_energy_model
@@ -104,7 +106,7 @@ def export(
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     descent = recipe.descent_at(stage)
     measured = _walk(energy, source, descent, device)
-    calibration = Calibration(data=_quantiles(data_energy), source=_quantiles(measured.energy[0]))
+    calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
     enough = (reached >= recipe.sample_reach).nonzero()
     steps = recipe.sample_steps
@@ -119,13 +121,15 @@ def export(
     }
     with atomic_path(out / WEIGHTS_FILE) as temporary:
         temporary.write_bytes(save(weights, {"format": "pt"}))
+    pgd = descent.model_copy(update={"steps": steps})
     domain = Domain(
+        format=card_format(model.config, pgd),
         name=recipe.name,
         title=recipe.title,
         summary=recipe.summary,
         framing=recipe.framing,
         network=model.config,
-        pgd=descent.model_copy(update={"steps": steps}),
+        pgd=pgd,
         calibration=calibration,
         p_data=tuple(_images(s) for s in recipe.data.p_data),
         p_0=tuple(_images(s) for s in recipe.data.p_0),
@@ -195,11 +199,6 @@ def _metrics(
         "ssim_to_source": rounded(walk.ssim[steps]),
         "ssim_by_step": [rounded(x) for x in walk.ssim],
     }
-
-
-def _quantiles(energy: Tensor) -> tuple[float, ...]:
-    values = torch.quantile(energy.double(), torch.linspace(0, 1, 21, dtype=torch.float64))
-    return tuple(round(float(v), 4) for v in values)
 
 
 def _images(source: Source) -> Images:

@@ -1,0 +1,1 @@
+"""Networks of other people's papers; `translate.energy` puts its facade before them."""
