@@ -19,9 +19,11 @@ MODULES = {
 LAYERS = (
     ("errors", "allocator"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "smooth"),
-    ("image_io", "framing", "hub", "energy"),
+    ("image_io", "framing", "hub"),
+    ("energy",),
     ("translator",),
-    ("batch", "generate", "training"),
+    ("batch", "generate", "publish", "training"),
+    ("cli_hub",),
     ("cli_batch",),
     ("cli",),
 )
