@@ -347,7 +347,10 @@ OFFLINE = """
 import socket, sys
 def refuse(*_, **__): raise SystemExit("a socket was opened")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-sys.addaudithook(lambda event, _: refuse() if event in {"socket.connect", "socket.__new__"} else None)
+def hook(event, _):
+    if event in {"socket.connect", "socket.__new__", "socket.getaddrinfo"}:
+        refuse()
+sys.addaudithook(hook)
 from translate import Translator
 """
 
