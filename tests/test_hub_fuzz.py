@@ -84,13 +84,18 @@ def mutated(data: bytes, edits: list[tuple[int, bytes, int]]) -> bytes:
     return data
 
 
+def said(error: DomainError) -> None:
+    """One line."""
+    assert "\n" not in str(error)
+
+
 def read(folder: Path, data: bytes) -> None:
     """A card either is one, within its limits, or is refused."""
     (folder / CARD_FILE).write_bytes(data)
     try:
         domain = read_domain(folder)
     except DomainError as error:
-        assert "\n" not in str(error)
+        said(error)
         return
     assert domain.network.parameters <= 200_000_000
     assert domain.network.size <= 1024
@@ -104,7 +109,7 @@ def load(folder: Path, domain: Domain, data: bytes) -> None:
     try:
         model = load_energy_model(domain.network, file)
     except DomainError as error:
-        assert "\n" not in str(error)
+        said(error)
         return
     assert sum(p.numel() for p in model.parameters()) == domain.network.parameters
 
