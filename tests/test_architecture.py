@@ -19,10 +19,12 @@ MODULES = {
 LAYERS = (
     ("errors", "allocator", "smooth", "networks"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid"),
-    ("image_io", "framing", "hub", "energy"),
+    ("image_io", "framing", "hub"),
+    ("energy",),
     ("translator", "calibration"),
-    ("batch", "generate", "training", "convert"),
-    ("cli_batch", "cli_convert"),
+    ("batch", "generate", "publish", "training", "convert"),
+    ("cli_hub", "cli_convert"),
+    ("cli_batch",),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

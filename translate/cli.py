@@ -15,6 +15,7 @@ import typer
 from translate.allocator import keep_freed_memory
 from translate.cli_batch import batch, batch_app, score
 from translate.cli_convert import convert
+from translate.cli_hub import domains_app, fetched, push
 from translate.console import (
     Device,
     DomainName,
@@ -22,6 +23,8 @@ from translate.console import (
     Eps,
     FramingFlag,
     MaxPixels,
+    Offline,
+    Revision,
     Seed,
     Steps,
     StepSize,
@@ -49,6 +52,8 @@ app = typer.Typer(
 app.command()(batch)
 app.command()(score)
 app.command()(convert)
+app.add_typer(domains_app, name="domains")
+app.command()(push)
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
@@ -58,6 +63,8 @@ def image(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Photo.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Picture: .png, .jpg, .webp, ….")],
     domain: DomainName = "anime",
+    revision: Revision = None,
+    offline: Offline = False,
     strength: Strength = "auto",
     steps: Steps = None,
     step_size: StepSize = None,
@@ -82,7 +89,7 @@ def image(
     options = _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels)
     check_target(out, overwrite=overwrite)
     photo = read_photo(source, max_pixels=options.max_pixels)
-    translator = Translator.load(domain, device=device, dtype=dtype)
+    translator = Translator.load(fetched(domain, revision, offline), device=device, dtype=dtype)
     say(f"{_place(translator)}; {source}")
     started = time.perf_counter()
     first = last = None
@@ -110,6 +117,8 @@ def image(
 def generate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the grid and images.")],
     domain: DomainName = "anime",
+    revision: Revision = None,
+    offline: Offline = False,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=1024)] = 16,
     start: Annotated[
         Path | None, typer.Option("--from", help="Folder of pictures; default: noise.")
@@ -128,39 +137,11 @@ def generate(
     from translate.translator import Translator
 
     options = _options(strength, steps, step_size, None, None, "auto", True, None)
-    translator = Translator.load(domain, device=device, dtype=dtype)
+    translator = Translator.load(fetched(domain, revision, offline), device=device, dtype=dtype)
     say(_place(translator))
     images = run(translator, count, options, seed=seed, start=start)
     grid = write_generated(images, out, overwrite=overwrite)
     print(f"{grid}: {count} images")
-
-
-@app.command()
-def domains(
-    name: Annotated[str | None, typer.Argument(help="Explain this one.")] = None,
-) -> None:
-    """List the domains, or explain one."""
-    from translate.domain import read_domain
-    from translate.hub import bundled_domains, find_domain, open_domain
-
-    if name is None:
-        for known in bundled_domains():
-            domain = read_domain(find_domain(known))
-            print(f"{known:12} {domain.network.size} px, {domain.framing:6} {domain.summary}")
-        return
-    domain, weights = open_domain(name)
-    calibration = domain.calibration
-    print(f"{domain.title} ({domain.name}), {weights.parent}\n{domain.summary}")
-    print(f"network   {domain.network.size} px, {domain.network.parameters / 1e6:.2f} M parameters")
-    print(f"framing   {domain.framing}")
-    print(f"strength  1.0 is {domain.pgd.steps} steps of {domain.pgd.step_size:g}")
-    print(
-        f"energy    photos {calibration.source[10]:.2f}, target {calibration.target:.2f} (medians)"
-    )
-    for role, sets in (("p_data", domain.p_data), ("p_0", domain.p_0)):
-        for images in sets:
-            print(f"{role:9} {images.name}: {images.terms}")
-    print(f"licence   {domain.licence}")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from translate.cli_hub import fetched
 from translate.console import (
     Device,
     DomainName,
@@ -22,6 +23,8 @@ from translate.console import (
     Eps,
     FramingFlag,
     MaxPixels,
+    Offline,
+    Revision,
     Seed,
     Steps,
     StepSize,
@@ -69,6 +72,8 @@ def batch(
     sources: Sources,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the results.")],
     domain: DomainName = "anime",
+    revision: Revision = None,
+    offline: Offline = False,
     strength: Strength = "auto",
     steps: Steps = None,
     step_size: StepSize = None,
@@ -149,7 +154,7 @@ def batch(
     )
     size = _batch_size(batch_size)
     session = open_session(request, _listed(sources))
-    translator = Translator.load(domain, device=device, dtype=dtype)
+    translator = Translator.load(fetched(domain, revision, offline), device=device, dtype=dtype)
     engine = Engine(translator, options, size, say)
     workshop = Workshop(translator, settings, session.results, overwrite=overwrite)
     _start(engine, len(session.items), session.found)
@@ -162,6 +167,8 @@ def batch(
 def score(
     sources: Sources,
     domain: DomainName = "anime",
+    revision: Revision = None,
+    offline: Offline = False,
     framing: FramingFlag = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     recursive: Recursive = True,
@@ -186,7 +193,7 @@ def score(
     selection = _selection(recursive, include, exclude)
     found = find_inputs(sources, selection, listed=_listed(sources))
     inputs = found.inputs[:limit]
-    translator = Translator.load(domain, device=device, dtype=dtype)
+    translator = Translator.load(fetched(domain, revision, offline), device=device, dtype=dtype)
     engine = Engine(translator, score_options(options), size, say)
     _start(engine, len(inputs), found)
     if not as_json:

@@ -12,7 +12,11 @@ import typer
 
 from translate.errors import SettingsError
 
-DomainName = Annotated[str, typer.Option("--domain", "-d", help="Bundled name or folder.")]
+DomainName = Annotated[
+    str, typer.Option("--domain", "-d", help="Bundled name, folder, or org/repo on the Hub.")
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use the Hub's cache, ask nobody.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 Steps = Annotated[int | None, typer.Option(help="PGD moves; default: the domain's.")]

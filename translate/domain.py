@@ -116,6 +116,11 @@ class NetworkConfig(BaseModel):
         extent = self.coarsest if self.head == "aligned" else 3
         return total + last * 28 + last * (last * extent**2 + 1) + last + 1
 
+    @property
+    def weights_limit(self) -> int:
+        """Largest size in bytes of a weights file: all in float32, and room for names."""
+        return 4 * self.parameters + 1_000_000
+
     def check_shape(self, height: int, width: int) -> None:
         """Raise `SettingsError` unless the network takes pictures of this shape."""
         if self.head == "aligned" and (height, width) != (self.size, self.size):
@@ -270,6 +275,11 @@ class Domain(BaseModel):
             raise ValueError(f"sha256 must state {WEIGHTS_FILE} in 64 hexadecimal digits")
         if self.format < card_format(self.network, self.pgd):
             raise ValueError("arch, pgd.coarse and pgd.smooth need card format 2")
+        for name, digest in self.sha256.items():
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+                raise ValueError(f"sha256 names {name[:99]!r}, which is no plain file name")
+            if not re.fullmatch(r"[0-9a-f]{64}", digest):
+                raise ValueError(f"sha256 of {name} must be 64 hexadecimal digits")
         if self.framing == "scene" and self.network.head == "aligned":
             raise ValueError("scene framing needs a pooled head")
         if len(self.pgd.coarse) > self.network.furthest:

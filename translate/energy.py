@@ -8,19 +8,26 @@ outputs start at zero can therefore be added without changing the function (`Ene
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, Self, cast
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
+from safetensors.torch import load_file, save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.domain import NetworkConfig
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, NetworkConfig
 from translate.errors import DomainError, SettingsError
+from translate.files import atomic_path
+from translate.hub import open_domain
+from translate.hub.page import domain_page
+from translate.hub.remote import README_FILE
+from translate.hub.upload import target, upload
 from translate.networks.resnet50 import ResNet50
 from translate.networks.stargan_v2 import StarGANv2
 
@@ -143,10 +150,14 @@ class EnergyModel(nn.Module):
 
     Args:
         config: arch, size, channels (finest level first), blocks, head, input statistics.
+
+    Attributes:
+        card: of the domain the weights are from; None until `from_pretrained` or a caller sets it.
     """
 
     mean: Tensor
     std: Tensor
+    card: Domain | None = None
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -230,6 +241,81 @@ class EnergyModel(nn.Module):
         assert isinstance(level, Level)
         level.silence()
         return grown.to(self.mean.device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+    ) -> EnergyModel:
+        """The checked model of a domain, as `load_energy_model` gives it: strict, never a pickle.
+
+        Args:
+            pretrained_model_name_or_path: bundled name, folder, or `org/repo[@revision]`.
+            revision: branch, tag or commit on the Hub.
+            local_files_only: use the Hub's cache and open no connection.
+
+        Raises:
+            DomainError: the domain is unknown, incomplete or damaged, or the Hub does not give it.
+        """
+        name = os.fspath(pretrained_model_name_or_path)
+        card, weights = open_domain(name, revision=revision, offline=local_files_only)
+        model = load_energy_model(card.network, weights)
+        model.card = card
+        return model
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], *, card: Domain | None = None
+    ) -> None:
+        """Write a whole domain: `config.json`, `model.safetensors` and `README.md`.
+
+        Args:
+            save_directory: made if it is not there; files of these names are replaced.
+            card: None takes the model's own; network and sha256 are filled in.
+
+        Raises:
+            DomainError: there is no card.
+            OSError: as the file system does.
+        """
+        folder = Path(save_directory)
+        for name, data in self._files(card, folder.name).items():
+            with atomic_path(folder / name) as temporary:
+                temporary.write_bytes(data)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        card: Domain | None = None,
+        revision: str | None = None,
+        private: bool | None = None,
+        commit_message: str = "Upload an energy model",
+    ) -> str:
+        """Put what `save_pretrained` writes on the Hub, in one commit; returns its address.
+
+        Raises:
+            DomainError: there is no card, or the Hub does not take it.
+        """
+        address = target(repo_id, revision)
+        files = self._files(card, address.repo)
+        return upload(address, files, private=private, message=commit_message)
+
+    def _files(self, card: Domain | None, name: str) -> dict[str, bytes]:
+        card = card or self.card
+        if card is None:
+            raise DomainError(
+                "this model has no domain card (calibration, terms, …); give one with card="
+            )
+        weights = save({k: v.cpu().contiguous() for k, v in self.state_dict().items()})
+        stated = {WEIGHTS_FILE: hashlib.sha256(weights).hexdigest()}
+        card = card.model_copy(update={"network": self.config, "sha256": stated})
+        return {  # the card last: it vouches for the rest
+            WEIGHTS_FILE: weights,
+            README_FILE: domain_page(card, name).encode(),
+            CARD_FILE: card.model_dump_json(indent=1).encode(),
+        }
 
 
 def load_energy_model(config: NetworkConfig, file: Path) -> EnergyModel:

@@ -188,21 +188,32 @@ class Translator:
         self.dtype = dtype
 
     @classmethod
-    def load(cls, domain: str = "anime", *, device: str = "auto", dtype: str = "auto") -> Self:
-        """Load a domain by name or folder.
+    def load(
+        cls,
+        domain: str = "anime",
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        revision: str | None = None,
+        offline: bool = False,
+    ) -> Self:
+        """Load a domain by name, by folder, or from the Hub.
 
         Args:
-            domain: bundled name, or a folder with `config.json` and `model.safetensors`.
+            domain: bundled name, a folder with `config.json` and `model.safetensors`, or
+                `org/repo[@revision]` on the Hub.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             dtype: `auto` (bfloat16 where it is native), `float32` or `bfloat16`.
+            revision: branch, tag or commit of a domain from the Hub.
+            offline: take it from the Hub's cache and open no connection.
 
         Raises:
-            DomainError: the domain is unknown, incomplete or damaged.
+            DomainError: the domain is unknown, incomplete or damaged, or the Hub does not give it.
             DeviceError: the device or dtype is not to be had here.
         """
         place = pick_device(device)
         precision = pick_dtype(dtype, place)
-        card, weights = open_domain(domain)
+        card, weights = open_domain(domain, revision=revision, offline=offline)
         return cls(card, load_energy_model(card.network, weights), place, precision)
 
     def __call__(self, photo: Source, options: Options = DEFAULTS) -> Image.Image | Pixels:
