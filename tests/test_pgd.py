@@ -554,8 +554,8 @@ MISTAKES = {
     "stops above": ("value > stop", "value < stop"),
     "stop forgotten": ("torch.where(active.view(-1, 1, 1, 1), moved, x)", "moved"),
     "gradient at the source": (
-        "_value_and_gradient(energy, x)\n        if stop",
-        "(_value(energy, x), _value_and_gradient(energy, source)[1])\n        if stop",
+        "value_and_gradient(energy, x)\n        if stop",
+        "(_value(energy, x), value_and_gradient(energy, source)[1])\n        if stop",
     ),
 }
 

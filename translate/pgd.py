@@ -111,7 +111,7 @@ def descend(
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
     for index in range(pgd.steps + 1):
         last = index == pgd.steps
-        value, gradient = (_value(energy, x), None) if last else _value_and_gradient(energy, x)
+        value, gradient = (_value(energy, x), None) if last else value_and_gradient(energy, x)
         if stop is not None:
             active = active & (value > stop)
         yield Step(index, x, value, l2_norm(x - source), active)
@@ -133,7 +133,7 @@ def attack(energy: Energy, source: Tensor, pgd: PGD) -> Tensor:
     """
     source = x = source.detach()
     for index in range(pgd.steps):
-        _, gradient = _value_and_gradient(energy, x)
+        _, gradient = value_and_gradient(energy, x)
         x = _move(x, gradient, source, pgd, index, None)
     return x
 
@@ -201,7 +201,8 @@ def _value(energy: Energy, x: Tensor) -> Tensor:
         return energy(x)
 
 
-def _value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
+def value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Energies (N,) and their gradients with respect to x (N,3,H,W), both detached."""
     with torch.inference_mode(False), torch.enable_grad():
         x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
         value = energy(x)
