@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import translate
 
 PACKAGE = Path(translate.__file__).parent
@@ -18,11 +20,11 @@ MODULES = {
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
     ("errors", "allocator"),
-    ("console", "files", "srgb", "domain", "device", "pgd", "grid", "smooth"),
+    ("console", "files", "srgb", "domain", "device", "pgd", "grid", "smooth", "imageset"),
     ("image_io", "framing", "hub", "energy"),
     ("translator",),
-    ("batch", "generate", "training"),
-    ("cli_batch",),
+    ("batch", "generate", "training", "evaluation"),
+    ("cli_batch", "cli_evaluate"),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -57,14 +59,16 @@ def test_imports_point_downward() -> None:
     assert not wrong
 
 
-def test_only_the_command_line_imports_training() -> None:
+@pytest.mark.parametrize(("package", "by"), [("training", "cli"), ("evaluation", "cli_evaluate")])
+def test_only_the_command_line_imports(package: str, by: str) -> None:
+    inside = f"translate.{package}"
     outside = {
         module
         for module, file in MODULES.items()
-        if not module.startswith("translate.training")
-        and any(other.startswith("translate.training") for other in imports(file))
+        if not module.startswith(inside)
+        and any(other.startswith(inside) for other in imports(file))
     }
-    assert outside == {"translate.cli"}
+    assert outside == {f"translate.{by}"}
 
 
 def test_public_names_are_sorted_and_there() -> None:

@@ -14,6 +14,7 @@ import typer
 
 from translate.allocator import keep_freed_memory
 from translate.cli_batch import batch, batch_app, score
+from translate.cli_evaluate import evaluate_app
 from translate.console import (
     Device,
     DomainName,
@@ -47,6 +48,7 @@ app = typer.Typer(
 
 app.command()(batch)
 app.command()(score)
+app.add_typer(evaluate_app, name="evaluate")
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
