@@ -68,7 +68,7 @@ def checkpoints(iterations: int) -> list[int]:
     shares = [0.0, 0.22]
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
-    return sorted({math.ceil(s * iterations) for s in shares if 0 < s <= 1})
+    return sorted({math.ceil(s * iterations - 1e-9) for s in shares if 0 < s <= 1})
 
 
 def apgd(

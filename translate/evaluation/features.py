@@ -61,7 +61,8 @@ def find_features(name: str, translator: Translator) -> tuple[Features | None, s
             return _inception(file, translator.device), ""
         missing = (
             f"no FID and KID: the Inception weights {INCEPTION_FILE} are not in {WEIGHTS_FOLDER}; "
-            "put them there, or pass --features DOMAIN for distances in an energy network's features"
+            "put them there, or pass --features DOMAIN for distances in an energy network's"
+            " features"
         )
         if name == "inception":
             raise SettingsError(missing)

@@ -56,7 +56,7 @@ def walk_plot(settings: Mapping[str, Any], report: Mapping[str, Any]) -> bytes:
         beside.plot(strengths, [row[name] for row in rows], "s--", color=ORANGE)
         beside.set_ylabel(label, color=ORANGE)
         beside.set_ylim(bottom=0)
-        realism.set_ylabel("share of results at or below the target median", color=BLUE)
+        realism.set_ylabel("share at or below the target median", color=BLUE)
     both.plot([row["ssim"] for row in rows], [row[name] for row in rows], "o-", color=GREY)
     for row in rows:
         both.annotate(
