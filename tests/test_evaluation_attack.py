@@ -89,26 +89,36 @@ def test_settings_out_of_range_are_refused(setting):
         Attack(**setting)
 
 
+def unit(x):
+    return x / x.norm()
+
+
 def drawn(count, generator, *, inside):
-    """Both kinds differ plainly in a broad patch, and by a faint pattern that is easier to see."""
+    """Two kinds: brightness tells them apart most of the time, a faint fixed pattern every time.
+
+    The pattern's step between the kinds is shorter than the attack's radius, brightness's is not.
+    """
+    fixed = torch.Generator().manual_seed(7)
+    blocks = torch.randint(0, 2, (1, 3, 8, 8), generator=fixed) * 2.0 - 1
+    blocks = blocks - blocks.mean(dim=(2, 3), keepdim=True)
+    pattern = unit(torch.nn.functional.interpolate(blocks, size=SIZE))
+    brightness = unit(torch.ones(1, 3, SIZE, SIZE))
     sign = 1.0 if inside else -1.0
-    x = 0.5 + 0.1 * torch.randn(count, 3, SIZE, SIZE, generator=generator)
-    x[:, :, 8:24, 8:24] += sign * 0.12 * (0.4 + torch.rand(count, 1, 1, 1, generator=generator))
-    board = torch.arange(SIZE).view(1, -1) + torch.arange(SIZE).view(-1, 1)
-    x += sign * 0.03 * (1 - 2 * (board % 2))
-    return x.clamp(0, 1)
+    noise = 0.02 * torch.randn(count, 3, SIZE, SIZE, generator=generator)
+    bright = 1.2 * (sign + torch.randn(count, 1, 1, 1, generator=generator))
+    return (0.5 + noise + bright * brightness + sign * 0.4 * pattern).clamp(0, 1)
 
 
 def trained(steps, updates):
     """A small network; without steps of the attack an ordinary classifier."""
     torch.manual_seed(0)
-    model = EnergyModel(NetworkConfig(size=SIZE, channels=(8, 16, 16, 16)))
+    model = EnergyModel(NetworkConfig(size=SIZE, channels=(4, 8, 16, 16)))
     generator = torch.Generator().manual_seed(1)
-    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(updates):
         data, other = (drawn(16, generator, inside=inside) for inside in (True, False))
         if steps:
-            pgd = PGD(steps=steps, step_size=2.5 * RADIUS / steps, eps=RADIUS)
+            pgd = PGD(steps=steps, step_size=2 * RADIUS / steps, eps=RADIUS)
             other = attack(model.energy, other, pgd)
         loss = binary_loss(model.logit(data), model.logit(other))
         optimiser.zero_grad()
@@ -122,15 +132,15 @@ def detection(model):
     generator = torch.Generator().manual_seed(9)
     inside = model.energy(drawn(40, generator, inside=True)).double().numpy()
     others = drawn(40, generator, inside=False)
-    worst = last(apgd(model.energy, others, RADIUS, 40)).energy
+    worst = last(apgd(model.energy, others, RADIUS, 20)).energy
     clean = model.energy(others)
     return auroc(inside, clean.double().numpy()), auroc(inside, worst.double().numpy())
 
 
 def test_the_attack_breaks_an_ordinary_classifier_and_not_one_trained_against_attacks():
-    clean, attacked = detection(trained(steps=0, updates=60))
+    clean, attacked = detection(trained(steps=0, updates=200))
     assert clean > 0.99
     assert attacked < 0.2
-    clean, attacked = detection(trained(steps=5, updates=120))
-    assert clean > 0.99
-    assert attacked > 0.9
+    clean, attacked = detection(trained(steps=4, updates=80))
+    assert clean > 0.85
+    assert attacked > 0.7

@@ -328,7 +328,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(
 def test_help_needs_no_torch():
     code = (
         "import sys; from typer.testing import CliRunner; from translate.cli import app;"
-        "result = CliRunner().invoke(app, ['evaluate', '--help']); assert 'compare' in result.output;"
+        "shown = CliRunner().invoke(app, ['evaluate', '--help']); assert 'compare' in shown.output;"
         "assert not {'torch', 'matplotlib', 'torchmetrics', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
