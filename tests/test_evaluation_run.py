@@ -169,6 +169,9 @@ def test_the_same_command_does_nothing_and_another_needs_overwrite(translation, 
     assert "--overwrite" in refused.err
     assert translation(out, "--features", "none", "--count", 5, "--overwrite").code == 0
     assert load(out)["settings"]["sets"]["source"]["images"] == 5
+    more = ("--features", "none", "--strengths", "1", "--overwrite")
+    assert translation(out, *more).code == 0
+    assert {f.stem for f in (out / "sheets").iterdir()} == {"strength-1.00", "strength-auto"}
 
 
 def test_generation_makes_a_grid_and_finds_training_images(cli, sets, tiny_domain, tmp_path):
@@ -260,10 +263,11 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         (("--strengths", "0,2"), "0 to 1"),
         (("--strengths", "much"), "much"),
         (("--features", "nothing"), "nothing"),
+        (("--features", "anime", "--target", "{sets}/target.zip@:1"), "two images"),
     ],
 )
-def test_mistakes_get_one_sentence(translation, tmp_path, arguments, words):
-    result = translation(tmp_path / "out", *arguments)
+def test_mistakes_get_one_sentence(translation, sets, tmp_path, arguments, words):
+    result = translation(tmp_path / "out", *(a.format(sets=sets) for a in arguments))
     assert result.code == 2
     assert words in result.err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
@@ -350,3 +354,25 @@ def test_inception_features_come_from_the_local_file(translation, tmp_path, monk
     assert load(tmp_path / "out")["distances"] == {"frechet": "FID", "kernel": "KID"}
     values = read_arrays(tmp_path / "out" / "values.npz")
     assert values["features"].shape == (4, 3, 2048)
+
+
+def test_lpips_is_measured_where_its_weights_are(tmp_path, monkeypatch):
+    from torchmetrics.functional.image import lpips as lpips_module
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / features_module.ALEXNET_FILE
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setattr(features_module, "check_weights", lambda _: "0" * 64)
+    untrained = lpips_module._get_tv_model_features
+    monkeypatch.setattr(
+        lpips_module, "_get_tv_model_features", lambda net, pretrained: untrained(net)
+    )
+    lpips, missing = features_module.find_lpips(torch.device("cpu"))
+    assert lpips is not None
+    assert missing == ""
+    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert lpips(x, x).tolist() == [0, 0]
+    far, near = lpips(x, 1 - x), lpips(x, 0.9 * x)
+    assert (far > near).all()
+    assert (near > 0).all()

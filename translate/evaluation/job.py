@@ -21,7 +21,7 @@ from translate.image_io import write_image
 
 FORMAT = 1
 RESULTS, TABLE, PLOT, VALUES = "results.json", "table.md", "plot.png", "values.npz"
-PARTS = "parts"
+PARTS, SHEETS = "parts", "sheets"
 
 Arrays = dict[str, npt.NDArray[Any]]
 Report = dict[str, Any]
@@ -72,6 +72,11 @@ class Job:
         """Write a finished part."""
         write_arrays(self._file(name), arrays)
         return arrays
+
+    def drop_old_sheets(self) -> None:
+        """Remove the contact sheets of the measurement that is being replaced."""
+        if (self.out / RESULTS).is_file():
+            shutil.rmtree(self.out / SHEETS, ignore_errors=True)
 
     def sheet(self, name: str, picture: Image.Image) -> None:
         """Write a contact sheet."""

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from translate.errors import SettingsError
 from translate.evaluation.features import find_features, find_lpips
 from translate.evaluation.figures import row_name, walk_figures
-from translate.evaluation.job import Arrays, Job, Progress
+from translate.evaluation.job import SHEETS, Arrays, Job, Progress
 from translate.evaluation.neighbours import SIZE as NEIGHBOUR_SIZE
 from translate.evaluation.neighbours import nearest_training_images
 from translate.evaluation.plots import walk_plot
@@ -70,6 +71,8 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     """
     states = states_at(translator.domain, request.strengths)
     features, no_features = find_features(request.features, translator)
+    if features is not None and min(len(request.source), len(request.target)) < 2:
+        raise SettingsError("a distance between sets needs two images of each; or --features none")
     lpips, no_lpips = find_lpips(translator.device)
     notes = [n for n in (no_features, no_lpips) if n] + list(features.notes if features else ())
     sets = {"source": request.source, "target": request.target}
@@ -134,6 +137,7 @@ def _write_sheets(
     job: Job, request: WalkRequest, rows: list[dict[str, Any]], pictures: Images
 ) -> None:
     """A picture per strength: rows of sources with their results below, or the results alone."""
+    job.drop_old_sheets()
     cpu = torch.device("cpu")
     before = as_tensor(request.source.pixels[: request.sheet], cpu)
     for row, many in zip(rows, pictures, strict=True):
@@ -145,4 +149,4 @@ def _write_sheets(
             lines = [t[i : i + COLUMNS] for i in starts for t in (above, below)]
             x = torch.cat(lines)
         if len(x):
-            job.sheet(f"sheets/strength-{row_name(row)}", image_grid(x, columns=COLUMNS))
+            job.sheet(f"{SHEETS}/strength-{row_name(row)}", image_grid(x, columns=COLUMNS))
