@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,7 @@ def structural_similarity(x: Tensor, y: Tensor) -> Tensor:
     from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
     _, each = ssim(x, y, data_range=1.0, reduction="none", return_full_image=True)
-    return cast("Tensor", each)[..., 5:-5, 5:-5].flatten(1).mean(dim=1)
+    return each[..., 5:-5, 5:-5].flatten(1).mean(dim=1)
 
 
 def gradient_correlation(x: Tensor, y: Tensor) -> Tensor:
