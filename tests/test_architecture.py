@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import translate
 
 PACKAGE = Path(translate.__file__).parent
@@ -18,12 +20,12 @@ MODULES = {
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
     ("errors", "allocator", "smooth", "networks"),
-    ("console", "files", "srgb", "domain", "device", "pgd", "grid"),
+    ("console", "files", "srgb", "domain", "device", "pgd", "grid", "imageset"),
     ("image_io", "framing", "hub"),
     ("energy",),
     ("translator", "calibration"),
-    ("batch", "generate", "publish", "training", "convert"),
-    ("cli_hub", "cli_convert"),
+    ("batch", "generate", "publish", "training", "convert", "evaluation"),
+    ("cli_hub", "cli_convert", "cli_evaluate"),
     ("cli_batch",),
     ("cli",),
 )
@@ -59,14 +61,16 @@ def test_imports_point_downward() -> None:
     assert not wrong
 
 
-def test_only_the_command_line_imports_training() -> None:
+@pytest.mark.parametrize(("package", "by"), [("training", "cli"), ("evaluation", "cli_evaluate")])
+def test_only_the_command_line_imports(package: str, by: str) -> None:
+    inside = f"translate.{package}"
     outside = {
         module
         for module, file in MODULES.items()
-        if not module.startswith("translate.training")
-        and any(other.startswith("translate.training") for other in imports(file))
+        if not module.startswith(inside)
+        and any(other.startswith(inside) for other in imports(file))
     }
-    assert outside == {"translate.cli"}
+    assert outside == {f"translate.{by}"}
 
 
 def test_public_names_are_sorted_and_there() -> None:

@@ -555,8 +555,8 @@ MISTAKES = {
     "stops above": ("value > stop", "value < stop"),
     "stop forgotten": ("torch.where(active.view(-1, 1, 1, 1), moved, x)", "moved"),
     "gradient at the source": (
-        "_value_and_gradient(followed, place)",
-        "(_value(energy, place), _value_and_gradient(energy, source)[1])",
+        "value_and_gradient(followed, place)",
+        "(_value(energy, place), value_and_gradient(energy, source)[1])",
     ),
 }
 

@@ -15,6 +15,7 @@ import typer
 from translate.allocator import keep_freed_memory
 from translate.cli_batch import batch, batch_app, score
 from translate.cli_convert import convert
+from translate.cli_evaluate import evaluate_app
 from translate.cli_hub import domains_app, fetched, push
 from translate.console import (
     Device,
@@ -54,6 +55,7 @@ app.command()(score)
 app.command()(convert)
 app.add_typer(domains_app, name="domains")
 app.command()(push)
+app.add_typer(evaluate_app, name="evaluate")
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 

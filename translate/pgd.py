@@ -147,7 +147,7 @@ def attack(energy: Energy, source: Tensor, pgd: PGD) -> Tensor:
     """
     source = x = source.detach()
     for index in range(pgd.steps):
-        _, gradient = _value_and_gradient(energy, x)
+        _, gradient = value_and_gradient(energy, x)
         x = _move(x, gradient, source, pgd, index, None)
     return x
 
@@ -230,7 +230,8 @@ def _value(energy: Energy, x: Tensor) -> Tensor:
         return energy(x)
 
 
-def _value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
+def value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Energies (N,) and their gradients with respect to x (N,3,H,W), both detached."""
     with torch.inference_mode(False), torch.enable_grad():
         x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
         value = energy(x)
@@ -252,7 +253,7 @@ def _next(
     place = x
     if index == 0 and pgd.smooth > 0:
         place = _project(smoothed(x, pgd.smooth), source, pgd, mask)
-    value, gradient = _value_and_gradient(followed, place)
+    value, gradient = value_and_gradient(followed, place)
     if followed is not energy or place is not x:
         value = _value(energy, x)
     return value, _move(place, gradient, source, pgd, index, mask)

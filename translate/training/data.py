@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.errors import TrainingError
+from translate.errors import InputError, TrainingError
+from translate.imageset import Images, Reader, decoded, open_images
 from translate.smooth import smoothed
 from translate.training.config import Augment, Source
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-
-Images = npt.NDArray[np.uint8]  # (N,size,size,3) uint8, often a memory map
 
 
 def load_images(
@@ -49,7 +41,10 @@ def load_images(
         TrainingError: the source is missing, holds no images, or one cannot be read.
     """
     path = root / source.path
-    names, read = _open(path)
+    try:
+        names, read = open_images(path)
+    except InputError as error:
+        raise TrainingError(f"{error}; --data names where paths start") from None
     if source.hold_out >= len(names):
         raise TrainingError(
             f"{path}: {len(names)} images, none left to train on with hold_out = {source.hold_out}"
@@ -68,56 +63,21 @@ def load_images(
     return np.load(file, mmap_mode="r")
 
 
-def _open(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
-    if path.is_dir():
-        found = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-        names = sorted(str(p.relative_to(path)) for p in found)
-        read: Callable[[str], bytes] = lambda name: (path / name).read_bytes()  # noqa: E731
-    elif zipfile.is_zipfile(path):
-        archive = zipfile.ZipFile(path)
-        names = sorted(n for n in archive.namelist() if n.lower().endswith(SUFFIXES))
-        read = archive.read
-    else:
-        raise TrainingError(f"{path}: no such folder or zip; --data names where paths start")
-    if not names:
-        raise TrainingError(f"{path}: no images ({', '.join(SUFFIXES)}) in it")
-    return names, read
-
-
-def _decode_all(
-    path: Path, names: Sequence[str], read: Callable[[str], bytes], size: int, file: Path
-) -> None:
-    def decode(name: str) -> Images:
-        try:
-            with Image.open(io.BytesIO(read(name))) as image:
-                return _fit(image.convert("RGB"), size)
-        except Exception as error:  # decoders raise all kinds: zlib.error, SyntaxError, bombs
-            raise TrainingError(
-                f"{path}: {name}: not a readable image ({error}); remove it"
-            ) from None
-
+def _decode_all(path: Path, names: Sequence[str], read: Reader, size: int, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         array = np.lib.format.open_memmap(
             temporary, mode="w+", dtype=np.uint8, shape=(len(names), size, size, 3)
         )
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for start in range(0, len(names), 256):  # bounded, whatever the set's size
-                chunk = names[start : start + 256]
-                for index, pixels in enumerate(pool.map(decode, chunk), start):
-                    array[index] = pixels
+        for index, pixels in enumerate(decoded(path, names, read, size)):
+            array[index] = pixels
         array.flush()
         temporary.replace(file)
+    except InputError as error:
+        raise TrainingError(str(error)) from None
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _fit(image: Image.Image, size: int) -> Images:
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    box = (left, top, left + side, top + side)
-    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
 
 
 class Mix:

@@ -1,0 +1,1 @@
+"""Measuring a domain: realism and structure of translations, generation, out-of-distribution."""
