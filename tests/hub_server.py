@@ -180,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self, data: bytes, headers: dict[str, str], fault: Fault | None) -> None:
         start, code = 0, 200
-        if wanted := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
+        if wanted := re.fullmatch(r"bytes=([1-9]\d*)-", self.headers.get("Range", "")):
             start, code = int(wanted[1]), 206
             headers = {**headers, "Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
         body = data[start:]
@@ -319,6 +319,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
         self.end_headers()
         if send and self.command != "HEAD":
             self.wfile.write(body)

@@ -26,6 +26,8 @@ from translate.hub.address import Address, parse_address
 from translate.hub.remote import cached_domains, fetch, remove, search
 
 NAME = "someone/tiny"
+# The client's own upload of large files still uses a spelling that its HTTP library warns about.
+uploading = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 FILES = (CARD_FILE, WEIGHTS_FILE, "README.md")
 
 
@@ -75,7 +77,9 @@ FETCH = f"from translate.hub import open_domain; print(open_domain({NAME!r})[1])
 
 def gets(hub: Hub, part: str = "/cdn/") -> list[str]:
     """Ranges of the GET requests for such paths."""
-    return [r for method, path, r in hub.log if method == "GET" and part in path]
+    return [
+        r.removeprefix("bytes=") for method, path, r in hub.log if method == "GET" and part in path
+    ]
 
 
 @pytest.mark.parametrize(
@@ -237,8 +241,7 @@ def test_a_body_cut_short_goes_on(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> 
     hub.faults.append(Fault(digest, "cut", after=5000))
     open_domain(NAME)
     first, second = gets(hub)
-    assert not first
-    assert second == "bytes=5000-"
+    assert (first, second) == ("0-", "5000-")
 
 
 def test_bodies_cut_short_for_good_then_another_try(
@@ -253,7 +256,7 @@ def test_bodies_cut_short_for_good_then_another_try(
     broken.times = 0
     hub.log.clear()
     open_domain(NAME)
-    assert gets(hub) == ["bytes=4000-"]
+    assert gets(hub) == ["4000-"]
 
 
 def test_wrong_bytes_are_never_used(hub: Hub, files: dict[str, bytes]) -> None:
@@ -271,7 +274,7 @@ def test_a_damaged_part_begins_anew(hub: Hub, files: dict[str, bytes]) -> None:
     blobs.mkdir(parents=True)
     (blobs / f"{digest}.incomplete").write_bytes(b"x" * 3000)
     open_domain(NAME)
-    assert gets(hub) == ["bytes=3000-", ""]
+    assert gets(hub) == ["3000-", "0-"]
 
 
 def test_a_file_damaged_in_the_cache_is_refused(hub: Hub) -> None:
@@ -330,7 +333,7 @@ def test_killed_then_resumed(hub: Hub, tmp_path: Path, files: dict[str, bytes]) 
     hub.log.clear()
     out, err = client(hub, cache, FETCH).communicate()
     assert out.strip().endswith(WEIGHTS_FILE), err
-    assert gets(hub) == [f"bytes={have}-"]
+    assert gets(hub) == [f"{have}-"]
     assert not part.exists()
 
 
@@ -405,6 +408,7 @@ def test_commands(hub: Hub, cli: Callable[..., Result], photo: Path, tmp_path: P
     assert cli("domains", "remove", "anime").code == 2
 
 
+@uploading
 def test_push_is_one_commit_that_loads(
     hub: Hub, cli: Callable[..., Result], tiny_domain: Path
 ) -> None:
@@ -429,6 +433,7 @@ def test_push_is_one_commit_that_loads(
     assert cli("push", tiny_domain, "me/new", "--revision", "0" * 40).code == 2
 
 
+@uploading
 def test_the_ecosystems_usual_ways(hub: Hub, tmp_path: Path, tiny_domain: Path) -> None:
     Path(constants.HF_TOKEN_PATH).write_text(hub.token)
     model = EnergyModel.from_pretrained(NAME)

@@ -10,12 +10,12 @@ killed download and reads a body of any length; it then finds the finished file 
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from translate.domain import CARD_FILE, MAX_CARD_BYTES, WEIGHTS_FILE, Domain, read_domain
 from translate.errors import DomainError
@@ -23,11 +23,14 @@ from translate.hub.address import Address, is_commit
 from translate.hub.failures import told
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from huggingface_hub.file_download import HfFileMetadata
-    from tqdm import tqdm
 
 README_FILE = "README.md"
 TAG = "translate-ebm"  # that published domains carry, and a search asks for
+BUSY = (408, 429, 500, 502, 503, 504)  # statuses that pass
+TRIES = 6  # without a byte between them
 _ETAG = re.compile(r"[0-9A-Za-z]{1,128}")
 _log = logging.getLogger(__name__)
 
@@ -121,7 +124,7 @@ def _ask(address: Address, name: str) -> HfFileMetadata:
     try:
         return get_hf_file_metadata(url)
     except HfHubHTTPError as error:
-        if error.response.status_code not in (429, 500, 502, 503, 504):
+        if error.response.status_code not in BUSY:
             raise
         return get_hf_file_metadata(url, retry_on_errors=True)
 
@@ -162,24 +165,12 @@ def _receive(
 
     The caller holds the lock.
     """
-    from huggingface_hub import hf_hub_url
-    from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
-
     part = blob.with_name(f"{blob.name}.incomplete")
     resumed = part.exists() and 0 < part.stat().st_size <= size
     if not resumed:
         part.unlink(missing_ok=True)
-    with _Bounded(part, size) as file:
-        http_get(
-            hf_hub_url(address.repo, name, revision=address.revision),
-            file,
-            resume_size=file.tell(),
-            headers={**build_hf_headers(), "Accept-Encoding": "identity"},
-            expected_size=size,
-            displayed_filename=name,
-            tqdm_class=_bar(progress),
-        )
+    with part.open("ab", buffering=0) as file:
+        _stream(address, name, size, file, progress)
     with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if stated is not None and digest != stated:
@@ -194,30 +185,48 @@ def _receive(
     part.replace(blob)
 
 
-class _Bounded(io.BufferedWriter):
-    """A file to append to that takes no more than was announced."""
+def _stream(address: Address, name: str, size: int, file: FileIO, progress: bool) -> None:
+    """Append what the file lacks; a broken connection is made again, also a busy Hub asked again.
 
-    def __init__(self, path: Path, size: int) -> None:
-        super().__init__(io.FileIO(path, "a"))
-        self._size = size
-
-    def write(self, data: bytes) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if self.tell() + len(data) > self._size:
-            raise OSError("more bytes than announced")
-        return super().write(data)
-
-
-def _bar(progress: bool) -> type[tqdm[NoReturn]] | None:
+    `http_get` of the client would do, but hands on a file in pieces of ten megabytes: the whole of
+    most domains, so that nothing of an interrupted download would be left.
+    """
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError  # pyright: ignore
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
     from tqdm import tqdm
 
-    class Silent(tqdm):  # pyright: ignore[reportUntypedBaseClass]
-        """No bar."""
-
-        def __init__(self, **settings: object) -> None:
-            settings.pop("name", None)
-            super().__init__(**{**settings, "disable": True})  # pyright: ignore
-
-    return None if progress else Silent  # None is the client's own
+    url = hf_hub_url(address.repo, name, revision=address.revision)
+    headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    tries = 0
+    bar = tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=not progress)
+    with bar:
+        while (start := file.tell()) < size:
+            tries += 1
+            bar.update(start - bar.n)
+            headers["Range"] = f"bytes={start}-"
+            try:
+                with get_session().stream("GET", url, headers=headers, timeout=timeout) as response:
+                    hf_raise_for_status(response)
+                    if response.status_code != 206:
+                        file.truncate(0)  # the whole file comes; the position follows the end
+                        file.seek(0)
+                    for data in response.iter_bytes():
+                        if file.tell() + len(data) > size:
+                            raise OSError("more bytes than announced")
+                        file.write(data)
+                        bar.update(len(data))
+                if file.tell() <= start:
+                    raise OSError("fewer bytes than announced")
+            except HTTPError as error:
+                busy = isinstance(error, HfHubHTTPError)
+                if busy and error.response.status_code not in BUSY:  # pyright: ignore
+                    raise
+                tries = 1 if file.tell() > start else tries
+                if tries >= TRIES:
+                    raise
+                time.sleep(tries)
 
 
 def _point(address: Address, commit: str, folder: Path) -> None:
