@@ -184,8 +184,11 @@ def test_anime_is_bundled() -> None:
     assert "anime" in bundled_domains()
 
 
-def test_the_coarse_part_of_a_walk_comes_first_furthest_off_first() -> None:
-    descent = Descent(steps=20, step_size=1.0, coarse=(0.25, 0.1))
-    assert [descent.halvings(i, 20) for i in range(20)] == [2] * 2 + [1] * 5 + [0] * 13
-    assert [descent.halvings(i, 4) for i in range(4)] == [1, 0, 0, 0]
-    assert Descent(steps=3, step_size=1.0).halvings(0, 3) == 0
+def test_every_distance_has_its_share_of_every_part_of_a_walk() -> None:
+    descent = Descent(steps=20, step_size=1.0, coarse=(0.25, 0.5))
+    walk = [descent.halvings(i) for i in range(40)]
+    assert walk[0] == 2
+    for moves in (4, 8, 20, 40):
+        assert [walk[:moves].count(k) for k in range(3)] == [moves / 4, moves / 4, moves / 2]
+    assert Descent(steps=3, step_size=1.0).halvings(5) == 0
+    assert Descent(steps=3, step_size=1.0, coarse=(1.0,)).halvings(5) == 1

@@ -152,8 +152,8 @@ class Descent(BaseModel):
         steps: how many moves.
         step_size: L2 length of one move, in [0,1] pixels at the network's size.
         decay: see `translate.pgd.PGD`.
-        coarse: shares of the walk that follow the energy as seen from one, two, … halvings away
-            (`EnergyModel.logit`); furthest first, the rest of the walk at full size.
+        coarse: shares of the moves that follow the energy as seen from one, two, … halvings away
+            (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
     """
 
@@ -171,14 +171,18 @@ class Descent(BaseModel):
             raise ValueError(f"coarse is {list(self.coarse)}; its shares may not exceed 1 together")
         return self
 
-    def halvings(self, index: int, steps: int) -> int:
-        """How many halvings away move `index` (0 is the first) of `steps` looks from."""
-        passed = 0.0
-        for halvings in range(len(self.coarse), 0, -1):
-            passed += self.coarse[halvings - 1]
-            if index < round(passed * steps):
-                return halvings
-        return 0
+    def halvings(self, index: int) -> int:
+        """How many halvings away move `index` (0 is the first) looks from.
+
+        In every part of the walk each distance has its share: half a walk is half of everything.
+        """
+        shares = (1 - sum(self.coarse), *self.coarse)
+        due, chosen = [0.0] * len(shares), 0
+        for _ in range(index + 1):
+            due = [d + s for d, s in zip(due, shares, strict=True)]
+            chosen = max(range(len(due)), key=lambda k: (round(due[k], 6), k))
+            due[chosen] -= 1
+        return chosen
 
     @property
     def travel(self) -> float:

@@ -152,7 +152,7 @@ def attack(energy: Energy, source: Tensor, pgd: PGD) -> Tensor:
     return x
 
 
-def coarse_to_fine(energy: ScaledEnergy, halvings: Callable[[int], int]) -> Guide:
+def seen_from(energy: ScaledEnergy, halvings: Callable[[int], int]) -> Guide:
     """A guide that follows one energy as seen from a distance which depends on the move.
 
     Args:

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal, Self
 
 import numpy as np
@@ -29,7 +28,7 @@ from translate.image_io import (
     to_pil,
     to_tensor,
 )
-from translate.pgd import PGD, Step, coarse_to_fine, descend
+from translate.pgd import PGD, Step, descend, seen_from
 
 SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
 HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
@@ -265,7 +264,7 @@ class Translator:
             generator = torch.Generator().manual_seed(options.seed)
         stop = self.domain.calibration.target if options.strength == "auto" else None
         x = x.to(self.device).contiguous(memory_format=torch.channels_last)
-        guide = coarse_to_fine(self.energy, partial(self.domain.pgd.halvings, steps=pgd.steps))
+        guide = seen_from(self.energy, self.domain.pgd.halvings)
         for step in descend(self.energy, x, pgd, guide=guide, stop=stop, generator=generator):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
             yield step, last

@@ -69,7 +69,7 @@ def export(
 
     Strength 1.0 is set to the fewest steps after which `recipe.sample_reach` of the held-out
     photos of the first p_0 source are at or below the median energy of held-out p_data images, at
-    most the recipe's `sample_steps`; always those where the walk goes from coarse to fine.
+    most the recipe's `sample_steps`.
 
     Args:
         checkpoint_path: file, or the folder of a run for its latest checkpoint.
@@ -109,9 +109,7 @@ def export(
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
     enough = (reached >= recipe.sample_reach).nonzero()
-    steps = recipe.sample_steps
-    if len(enough) and not descent.coarse:  # a walk from coarse to fine has no early end
-        steps = max(1, int(enough[0]))
+    steps = max(1, int(enough[0])) if len(enough) else recipe.sample_steps
     metrics = _metrics(measured, steps, data_energy, reached, len(source))
 
     out.mkdir(parents=True, exist_ok=True)

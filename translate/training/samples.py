@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.grid import image_grid
 from translate.image_io import write_image
-from translate.pgd import PGD, ScaledEnergy, Step, coarse_to_fine, descend
+from translate.pgd import PGD, ScaledEnergy, Step, descend, seen_from
 
 
 def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Step]:
@@ -31,8 +30,7 @@ def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Ste
         decay=descent.decay,
         smooth=descent.smooth,
     )
-    guide = coarse_to_fine(energy, partial(descent.halvings, steps=descent.steps))
-    return descend(energy, source, pgd, guide=guide)
+    return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings))
 
 
 def write_samples(
