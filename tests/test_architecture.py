@@ -19,10 +19,11 @@ MODULES = {
 LAYERS = (
     ("errors", "allocator"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "smooth"),
-    ("image_io", "framing", "hub", "energy"),
+    ("image_io", "framing", "hub", "energy", "masking"),
     ("translator",),
-    ("batch", "generate", "training"),
-    ("cli_batch",),
+    ("batch", "generate", "mixture", "training"),
+    ("ui",),
+    ("cli_batch", "cli_serve"),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

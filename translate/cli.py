@@ -14,6 +14,7 @@ import typer
 
 from translate.allocator import keep_freed_memory
 from translate.cli_batch import batch, batch_app, score
+from translate.cli_serve import serve, serve_app
 from translate.console import (
     Device,
     DomainName,
@@ -47,6 +48,7 @@ app = typer.Typer(
 
 app.command()(batch)
 app.command()(score)
+app.command()(serve)
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
@@ -321,6 +323,11 @@ def main() -> None:
 def batch_main() -> None:
     """Entry point of `translate-batch`."""
     _run(batch_app)
+
+
+def serve_main() -> None:
+    """Entry point of `app.py`."""
+    _run(serve_app)
 
 
 def _run(command: typer.Typer) -> None:
