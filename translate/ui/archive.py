@@ -93,7 +93,9 @@ def _unpack(path: Path, gathered: Gathered) -> None:
                 if not member.filename.startswith(_LEFT_OUT):
                     _unpack_one(archive, member, gathered)
             if len(members) > 10 * MAX_FILES:
-                gathered.failed.append(f"{path.name}: it has {len(members)} files, the rest is out.")
+                gathered.failed.append(
+                    f"{path.name}: it has {len(members)} files, the rest is out."
+                )
     except (*_DAMAGED, OSError) as error:
         gathered.failed.append(f"{path.name}: not a readable zip ({_reason(error)}).")
 
@@ -138,5 +140,3 @@ def _free(path: Path) -> Path:
         path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
         number += 1
     return path
-
-

@@ -8,7 +8,7 @@ from html import escape
 
 from translate.domain import Calibration
 
-_WIDTH, _HEIGHT = 640, 150
+_WIDTH, _HEIGHT = 640, 120
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 14, 26
 
 
@@ -35,7 +35,7 @@ def _drawing(label: str, parts: Sequence[str]) -> str:
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start", kind: str = "word") -> str:
-    return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'
+    return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(words.replace("-", "−"))}</text>'
 
 
 def energy_curve(
@@ -61,18 +61,20 @@ def energy_curve(
     above = goal - 6 if goal > _TOP + 14 else goal + 14
     label = (
         f"Energy over {len(energies) - 1} steps, from {energies[0]:.2f} to {energies[-1]:.2f}; "
-        f"real {title} images have {target:.2f}"
+        f"typical pictures of {title} have {target:.2f}"
     )
     return _drawing(
         label,
         [
             f'<polygon class="area" points="{area}"/>',
             f'<line class="goal" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{goal}" y2="{goal}"/>',
-            _text(_WIDTH - _RIGHT, above, f"real {title} images: {target:.2f}", "end", "goalword"),
+            _text(_WIDTH - _RIGHT, above, f"typical {title}: {target:.2f}", "end", "goalword"),
             f'<polyline class="line" points="{line}"/>',
             f'<circle class="dot" cx="{points[at][0]}" cy="{points[at][1]}" r="5"/>',
             _text(_LEFT, _HEIGHT - 8, "photo"),
-            _text(_WIDTH / 2, _HEIGHT - 8, f"step {at}, energy {energies[at]:.2f}", "middle"),
+            _text(
+                _WIDTH / 2, _HEIGHT - 8, f"step {at}, energy {energies[at]:.2f}", "middle", "middle"
+            ),
             _text(_WIDTH - _RIGHT, _HEIGHT - 8, f"{total} steps", "end"),
         ],
     )
@@ -107,11 +109,11 @@ def histogram(calibration: Calibration, energy: float, title: str) -> str:
     parts += [
         f'<line class="mark" x1="{x}" x2="{x}" y1="2" y2="{_HEIGHT - _BOTTOM}"/>',
         _text(x - 6 if anchor == "end" else x + 6, 12, f"this image: {energy:.2f}", anchor, "mine"),
-        _text(_LEFT, _HEIGHT - 8, f"real {title} images", "start", "dataword"),
+        _text(_LEFT, _HEIGHT - 8, title, "start", "dataword"),
         _text(_WIDTH - _RIGHT, _HEIGHT - 8, "ordinary photos", "end", "sourceword"),
     ]
     label = (
-        f"Energies of real {title} images (median {calibration.data[10]:.2f}) and of ordinary "
+        f"Energies of pictures of {title} (median {calibration.data[10]:.2f}) and of ordinary "
         f"photos (median {calibration.source[10]:.2f}); this image has {energy:.2f}"
     )
     return _drawing(label, parts)

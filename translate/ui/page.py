@@ -45,8 +45,12 @@ CSS = """
 .chart .mark {stroke: var(--body-text-color); stroke-width: 2.5;}
 .chart .mine {fill: var(--body-text-color); font-weight: 600;}
 .chart .dataword {fill: var(--color-accent);}
+#examples .grid-container {grid-template-columns: repeat(5, minmax(0, 1fr)) !important; gap: 6px;
+  padding: 6px; margin: 0;}
 #examples .caption-label {font-size: 11px; padding: 0 4px;}
+#view {justify-content: center;}
 #words p {font-size: var(--text-lg);}
+@media (max-width: 760px) {.chart text {font-size: 24px;} .chart .middle {display: none;}}
 #domain label {align-items: center; flex: 1 1 100%;}
 #domain label span {white-space: normal;}
 """
@@ -78,7 +82,7 @@ def style(catalog: Catalog) -> str:
         data = base64.b64encode(entry.thumbnail.read_bytes()).decode()
         rules.append(
             f"#domain label:nth-of-type({number})::before {{content: ''; flex: none; width: 56px; "
-            f"height: 56px; border-radius: 8px; background: url(data:{kind};base64,{data}) "
+            f"height: 56px; margin-right: 8px; border-radius: 8px; background: url(data:{kind};base64,{data}) "
             "center / cover;}"
         )
     return "\n".join(rules)
@@ -93,4 +97,14 @@ def theme() -> Any:
         neutral_hue="slate",
         font=fonts,
         font_mono=["ui-monospace", "monospace"],
+    ).set(
+        block_label_background_fill="*background_fill_primary",
+        block_label_background_fill_dark="*background_fill_secondary",
+        block_label_text_color="*body_text_color_subdued",
+        block_label_text_color_dark="*body_text_color_subdued",
+        block_title_background_fill="none",
+        block_title_background_fill_dark="none",
+        block_title_text_color="*body_text_color",
+        block_title_text_color_dark="*body_text_color",
+        block_title_padding="0",
     )

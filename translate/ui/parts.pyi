@@ -36,10 +36,10 @@ class PhotoInput(GradioImage):
         return None if payload is None else own_file(payload.path, payload.url)
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 class FilesInput(GradioFile):
     """Several uploads by their paths; Gradio's own leaves an empty file behind for each."""
@@ -54,10 +54,10 @@ class FilesInput(GradioFile):
         return [own_file(file.path, file.url) for file in files]
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 class MaskEditor(GradioEditor):
     """A brush over a picture; gives the (h,w) bool region that was painted, or None."""
@@ -79,10 +79,10 @@ class MaskEditor(GradioEditor):
         return np.logical_or.reduce(painted)
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def own_file(path: str | None, url: str | None = None) -> str:
     """The path of an upload, checked.
@@ -97,7 +97,6 @@ def own_file(path: str | None, url: str | None = None) -> str:
             print_exception=False,
         )
     return str(real)
-
 
 def open_photo(path: str) -> Photo:
     """Read an upload; the sentence of an error has the file's name only.
@@ -117,14 +116,12 @@ def open_photo(path: str) -> Photo:
         words = str(error).replace(path, Path(path).name).replace(" or raise max_pixels", "")
         raise InputError(words) from None
 
-
 def fit_mask(mask: Mask | None, photo: Photo) -> Mask | None:
     """A mask painted at any size, at the photo's size."""
     if mask is None:
         return None
     picture = Pillow.fromarray(mask.astype(np.uint8) * 255)
     return np.asarray(picture.resize(photo.size, Pillow.Resampling.BILINEAR)) > 127
-
 
 @contextmanager
 def spoken() -> Generator[None]:
@@ -139,7 +136,6 @@ def spoken() -> Generator[None]:
             print_exception=False,
         ) from None
 
-
 def speaking(function: Callable[P, T]) -> Callable[P, T]:
     """Put a whole function under `spoken`."""
 
@@ -149,7 +145,6 @@ def speaking(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
 
     return call
-
 
 def streaming(function: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
     """Put a whole generator under `spoken`."""

@@ -25,6 +25,12 @@ from translate.ui.words import number, story
 
 BRUSH_SIDE = 768  # long side of the picture to paint on
 NO_SECOND = "none"
+CLOSE, WHOLE = "Close up", "Whole photo"
+
+TO_RESULT = """() => {
+  const small = window.matchMedia("(max-width: 760px)").matches;
+  if (small) document.getElementById("stage")?.scrollIntoView({behavior: "smooth"});
+}"""
 
 Update = Any  # what Gradio takes for an output
 
@@ -72,7 +78,8 @@ def read_options(
 
 
 def results(walk: Walk, index: int, *, download: bool, strength: Update) -> tuple[Update, ...]:
-    """Stage, comparison, words, strength and download for one state of a finished walk."""
+    """Stage, comparison, words, view, strength and download for one state of a finished walk."""
+    walk.at = index
     pair = (walk.shown(0), walk.shown(index))
     button = gr.DownloadButton(interactive=False)
     if download:
@@ -81,6 +88,7 @@ def results(walk: Walk, index: int, *, download: bool, strength: Update) -> tupl
         gr.HTML(curve(walk, index)),
         gr.ImageSlider(value=pair, visible=True),
         story(walk, index),
+        gr.Radio(value=CLOSE if walk.close else WHOLE, visible=True),
         strength,
         button,
     )
@@ -102,8 +110,6 @@ def canvas(photo: str | None, painting: bool) -> Update:
     picture.thumbnail((BRUSH_SIDE, BRUSH_SIDE))
     value = {"background": np.asarray(picture), "layers": [], "composite": None}
     return gr.update(visible=True, value=value)
-
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,31 +153,41 @@ class Handlers:
             for walk in self.studio.walk(wish, stop):
                 if time.monotonic() - shown >= STREAM_EVERY_S:
                     shown = time.monotonic()
-                    yield gr.HTML(stage(walk)), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+                    yield gr.HTML(stage(walk)), *(gr.skip(),) * 5
         finally:
             self.studio.stops.end(page)
         assert walk is not None
         self.studio.shelf.put(page, walk)
-        yield results(walk, walk.last, download=True, strength=gr.Slider(value=walk.reach))
+        reached = gr.Slider(value=round(walk.reach, 2))
+        yield results(walk, walk.last, download=True, strength=reached)
 
     @streaming
     def scrub(self, strength: float, request: gr.Request) -> Iterator[tuple[Update, ...]]:
         """Show the kept state nearest to a strength: at once, then its file for the download."""
         walk = self.studio.shelf.get(str(request.session_hash))
         if walk is None:
-            yield (gr.skip(),) * 5 + (gr.Checkbox(value=False),)
+            yield *(gr.skip(),) * 6, gr.Checkbox(value=False)
             return
         index = walk.index(strength)
         stay = gr.Checkbox(value=False)
-        stage_, pair, words, _, button = results(walk, index, download=False, strength=gr.skip())
+        stage_, pair, words, *rest = results(walk, index, download=False, strength=gr.skip())
         if strength > walk.reach + 0.5 / max(walk.total, 1):
             words = (
                 f"The walk ended at strength {walk.reach:.2f}; press **Translate** to go on to "
                 f"{strength:.2f}. {words}"
             )
-        yield stage_, pair, words, gr.skip(), button, stay
+        yield stage_, pair, words, *rest, stay
         file = gr.DownloadButton(value=str(save_png(walk, index)), interactive=True)
-        yield (gr.skip(),) * 4 + (file, gr.skip())
+        yield *(gr.skip(),) * 5, file, gr.skip()
+
+    def look(self, view: str, request: gr.Request) -> tuple[Update, ...]:
+        """Close up, or the whole photo."""
+        walk = self.studio.shelf.get(str(request.session_hash))
+        if walk is None:
+            return gr.skip(), gr.skip()
+        walk.close = view == CLOSE
+        pair = gr.ImageSlider(value=(walk.shown(0), walk.shown(walk.at)))
+        return pair, gr.HTML(curve(walk, walk.at))
 
     def begin(self, photo: str | None, request: gr.Request) -> tuple[Update, ...]:
         """At the click: Stop comes to life, the last result goes away."""
@@ -183,6 +199,7 @@ class Handlers:
             gr.HTML(waiting),
             gr.ImageSlider(visible=False),
             "",
+            gr.Radio(visible=False),
             gr.DownloadButton(visible=False),
             gr.Button(interactive=False),
             gr.Button(interactive=True),
@@ -197,6 +214,7 @@ class Handlers:
             gr.HTML(EMPTY),
             gr.ImageSlider(visible=False),
             "",
+            gr.Radio(visible=False),
             gr.DownloadButton(visible=False),
             gr.Checkbox(value=False),
             gr.update(visible=False, value=None),
@@ -230,12 +248,14 @@ def build(studio: Studio) -> gr.Image:
                 height=300,
                 elem_id="photo",
             )
+            gr.Markdown("Or click an example:", visible=bool(studio.examples))
             examples = gr.Gallery(
                 [(str(file), file.stem) for file in studio.examples],
                 label="Or click an example",
+                show_label=False,
                 columns=5,
                 rows=1,
-                height=130,
+                height=112,
                 object_fit="cover",
                 allow_preview=False,
                 interactive=False,
@@ -250,18 +270,27 @@ def build(studio: Studio) -> gr.Image:
                 elem_id="domain",
             )
             with gr.Row(elem_classes="actions"):
-                go = gr.Button("Translate", variant="primary", elem_id="go", scale=3)
-                stop = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
+                go = gr.Button("Translate", variant="primary", elem_id="go", scale=3, min_width=120)
+                stop = gr.Button("Stop", interactive=False, elem_id="stop", scale=1, min_width=80)
             advanced = _advanced(studio)
         with gr.Column(scale=6, min_width=320):
             compare = gr.ImageSlider(
-                label="Before and after: drag the line",
+                label="Before and after",
                 format="png",
                 interactive=False,
                 visible=False,
                 buttons=["fullscreen"],
                 max_height=560,
                 elem_id="compare",
+            )
+            view = gr.Radio(
+                [CLOSE, WHOLE],
+                value=WHOLE,
+                label="View",
+                show_label=False,
+                container=False,
+                visible=False,
+                elem_id="view",
             )
             show = gr.HTML(EMPTY, elem_id="stage")
             with gr.Row(elem_classes="strength"):
@@ -271,7 +300,7 @@ def build(studio: Studio) -> gr.Image:
                     1,
                     step=0.01,
                     label="Strength",
-                    info="After a run: drag to choose a state on the way, nothing is recomputed.",
+                    info="Drag it after a run: every state on the way is kept.",
                     buttons=[],
                     elem_id="strength",
                     scale=3,
@@ -290,15 +319,16 @@ def build(studio: Studio) -> gr.Image:
             words = gr.Markdown(elem_id="words")
     painting, editor, *settings = advanced
     form = [photo, domain, strength, auto, *settings, editor]
-    shown = [show, compare, words, strength, download]
+    shown = [show, compare, words, view, strength, download]
     buttons = [go, stop]
 
     def bind(trigger: Any) -> None:
         """Begin at once, then walk in the queue, then give the buttons back."""
+        trigger(None, None, None, js=TO_RESULT, api_visibility="private")
         started = trigger(
             handle.begin,
             [photo],
-            [show, compare, words, download, go, stop],
+            [show, compare, words, view, download, go, stop],
             queue=False,
             show_progress="hidden",
             api_visibility="private",
@@ -330,11 +360,19 @@ def build(studio: Studio) -> gr.Image:
         show_progress="hidden",
         api_visibility="private",
     )
+    view.input(
+        handle.look,
+        [view],
+        [compare, show],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     gr.on(
         [photo.upload, photo.clear],
         handle.forget,
         None,
-        [show, compare, words, download, painting, editor],
+        [show, compare, words, view, download, painting, editor],
         queue=False,
         show_progress="hidden",
         api_visibility="private",

@@ -19,6 +19,9 @@ from translate.pgd import Step
 from translate.translator import Frame, Options
 from translate.ui.limits import SHELF_MB, SHOWN_SIDE
 
+CLOSE_SHARE = 0.4  # a window below this share of the photo is first shown close up
+CLOSE_ROOM = 0.12  # shown around the window, in its own sides
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Walk:
@@ -34,7 +37,9 @@ class Walk:
         states: (h,w,3) uint8 each, the start first.
         energies, distances: of the states.
         stopped: whether the user ended it.
-        small: photo, window and mask at the size of the page.
+        whole, near: for the page: the whole photo, and the window with a little around it.
+        close: whether the latter is to be shown.
+        at: state that is shown.
     """
 
     name: str
@@ -50,16 +55,21 @@ class Walk:
     energies: list[float] = field(default_factory=list[float])
     distances: list[float] = field(default_factory=list[float])
     stopped: bool = False
-    small: tuple[Photo, Window, Mask | None] | None = None
+    whole: View | None = None
+    near: View | None = None
+    close: bool = False
+    at: int = 0
 
     def add(self, frame: Frame) -> None:
         """Keep the next state."""
         if not self.states:
             self.photo, self.window, self.mask = frame.photo, frame.window, frame.mask
-            self.small = _reduced(frame)
+            self.whole, self.near = _whole(frame), _close(frame)
+            self.close = _is_small(frame)
         self.states.append(to_array(frame.step.x)[0])
         self.energies.append(frame.energy)
         self.distances.append(frame.distance)
+        self.at = self.last
 
     @property
     def last(self) -> int:
@@ -88,9 +98,10 @@ class Walk:
         return self._frame(index, self.photo, self.window, self.mask).image
 
     def shown(self, index: int) -> Image.Image:
-        """The same at the size of the page."""
-        assert self.small is not None
-        return self._frame(index, *self.small).image
+        """The same for the page: small enough, and close up when `close`."""
+        view = self.near if self.close else self.whole
+        assert view is not None
+        return self._frame(index, view.photo, view.window, view.mask).image
 
     def until(self, index: int) -> Walk:
         """A copy that ends at a state; pictures are shared, not copied."""
@@ -98,6 +109,7 @@ class Walk:
         part.states = self.states[: index + 1]
         part.energies = self.energies[: index + 1]
         part.distances = self.distances[: index + 1]
+        part.at = index
         return part
 
     def _frame(self, index: int, photo: Photo, window: Window, mask: Mask | None) -> Frame:
@@ -116,33 +128,72 @@ class Walk:
         """Memory it holds."""
         assert self.photo is not None
         arrays = [*self.states, self.photo.rgb, self.photo.alpha, self.mask]
+        for view in (self.whole, self.near):
+            if view is not None:
+                arrays += [view.photo.rgb, view.photo.alpha, view.mask]
         return sum(array.nbytes for array in arrays if array is not None)
 
 
-def _reduced(frame: Frame) -> tuple[Photo, Window, Mask | None]:
-    """Photo, window and mask at the size of the page."""
+def _is_small(frame: Frame) -> bool:
+    """Whether the window is so small in its photo that a change is hard to see."""
+    width, height = frame.photo.size
+    return frame.window.width * frame.window.height < CLOSE_SHARE * width * height
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A photo for the page, with the window and the mask that belong to it.
+
+    Attributes:
+        photo: at most `SHOWN_SIDE` pixels long.
+        window: in it.
+        mask: of its size.
+    """
+
+    photo: Photo
+    window: Window
+    mask: Mask | None
+
+
+def _whole(frame: Frame) -> View:
+    """The whole photo."""
+    width, height = frame.photo.size
+    return _view(frame, 0, 0, width, height)
+
+
+def _close(frame: Frame) -> View:
+    """The window with a little around it."""
+    window, (width, height) = frame.window, frame.photo.size
+    room = round(CLOSE_ROOM * max(window.width, window.height))
+    left, top = max(0, window.left - room), max(0, window.top - room)
+    right = min(width, window.left + window.width + room)
+    bottom = min(height, window.top + window.height + room)
+    return _view(frame, left, top, right - left, bottom - top)
+
+
+def _view(frame: Frame, left: int, top: int, width: int, height: int) -> View:
+    """A part of the photo at the size of the page."""
     photo, window, mask = frame.photo, frame.window, frame.mask
-    scale = SHOWN_SIDE / max(photo.size)
-    if scale >= 1:
-        return photo, window, mask
-    width, height = (max(1, round(side * scale)) for side in photo.size)
+    scale = min(1.0, SHOWN_SIDE / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
 
-    def smaller(pixels: Pixels) -> Pixels:
-        image = Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS)
-        return np.asarray(image)
+    def part(pixels: Pixels) -> Pixels:
+        cut = pixels[top : top + height, left : left + width]
+        if scale == 1:
+            return np.ascontiguousarray(cut)
+        return np.asarray(Image.fromarray(cut).resize(size, Image.Resampling.LANCZOS))
 
-    alpha = None if photo.alpha is None else smaller(photo.alpha)
-    left, top = round(window.left * scale), round(window.top * scale)
+    x, y = round((window.left - left) * scale), round((window.top - top) * scale)
     box = replace(
         window,
-        left=left,
-        top=top,
-        width=max(1, min(width - left, round(window.width * scale))),
-        height=max(1, min(height - top, round(window.height * scale))),
+        left=x,
+        top=y,
+        width=max(1, min(size[0] - x, round(window.width * scale))),
+        height=max(1, min(size[1] - y, round(window.height * scale))),
     )
-    if mask is not None:
-        mask = smaller(mask.astype(np.uint8) * 255) > 127
-    return Photo(rgb=smaller(photo.rgb), alpha=alpha), box, mask
+    alpha = None if photo.alpha is None else part(photo.alpha)
+    seen = None if mask is None else part(mask.astype(np.uint8) * 255) > 127
+    return View(Photo(rgb=part(photo.rgb), alpha=alpha), box, seen)
 
 
 class Shelf:

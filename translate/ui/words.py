@@ -33,15 +33,15 @@ def story(walk: Walk, index: int) -> str:
         verb = "fell" if now < first else "went"
         parts.append(
             f"In {index} small {'step' if index == 1 else 'steps'} the energy {verb} from "
-            f"{number(first)} to {number(now)}; real {domain.title} images have {number(target)} "
-            "or so, and lower means more like them."
+            f"{number(first)} to {number(now)}. Lower means more like the domain {domain.title}, "
+            f"whose typical pictures have {number(target)}."
         )
     if first <= target:
-        parts.append(f"This photo is already in the domain {domain.title}.")
+        parts.append("This photo was already in the domain before the first step.")
     elif index == walk.last and index > 0 and first - now < HARDLY * (median - target):
         parts.append("That is hardly a change: try a higher strength or another framing.")
     elif now <= target and index > 0:
-        parts.append(f"To the model the picture now is as {domain.title} as the real ones.")
+        parts.append("So to the model it is there now.")
     return " ".join(parts)
 
 
@@ -50,14 +50,14 @@ def verdict(domain: Domain, score: Score) -> str:
     target, median = domain.calibration.target, domain.calibration.source[10]
     way = (median - score.energy) / ((median - target) or 1.0)
     if score.energy <= target:
-        place = f"It is as {domain.title} as a typical real one, or more."
+        place = "It lies where typical pictures of this domain lie, or beyond."
     elif way <= 0:
         place = "It is further away than a typical photo."
     else:
-        place = f"It has gone {min(way, 1):.0%} of the way from a typical photo to a typical one."
+        place = f"It lies {min(way, 1):.0%} of the way from typical photos to this domain."
     return (
-        f"Energy {number(score.energy)}. {place} Of real {domain.title} images, "
-        f"{score.percentile:.0f} % look less like the domain to the model than this one."
+        f"Energy {number(score.energy)}. {place} To the model it looks more like the domain "
+        f"{domain.title} than {score.percentile:.0f} % of the domain's own pictures."
     )
 
 
