@@ -1,4 +1,4 @@
-"""Web app and Hugging Face Space entry: the command `translate serve`, its flags and environment."""
+"""Web app and Hugging Face Space entry: the command `translate serve`."""
 
 from translate.cli import serve_main
 

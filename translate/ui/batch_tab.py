@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 import threading
@@ -87,8 +86,7 @@ class Handlers:
         engine = Engine(translator, options, None, lambda _: None)
         with closing(Journal(asked.journal)) as journal:
             pipeline = Pipeline(workshop, engine, journal, workers=2, stop=stop)
-            with contextlib.closing(_closable(pipeline.run(session.items))) as records:
-                yield from records
+            yield from pipeline.run(session.items)
 
     def begin(self, request: gr.Request) -> tuple[Update, ...]:
         """At the click."""
@@ -107,10 +105,6 @@ class Handlers:
 
 def _buttons(*, running: bool) -> tuple[Update, Update]:
     return gr.Button(interactive=not running), gr.Button(interactive=running)
-
-
-def _closable(records: Iterator[Record]) -> Any:
-    return records
 
 
 def _short(record: Record, work: Path) -> str:

@@ -35,7 +35,8 @@ def _drawing(label: str, parts: Sequence[str]) -> str:
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start", kind: str = "word") -> str:
-    return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(words.replace("-", "−"))}</text>'
+    words = escape(words.replace("-", "−"))
+    return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{words}</text>'
 
 
 def energy_curve(

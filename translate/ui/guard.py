@@ -113,7 +113,7 @@ def _is_upload(description: dict[str, Any], folder: Path) -> bool:
         return False
 
 
-def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+def _dicts(value: object) -> Iterator[dict[str, Any]]:
     pending: list[Any] = [value]
     while pending:
         item = pending.pop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from typing import Any
 
 import gradio as gr
 
@@ -82,13 +81,13 @@ def style(catalog: Catalog) -> str:
         data = base64.b64encode(entry.thumbnail.read_bytes()).decode()
         rules.append(
             f"#domain label:nth-of-type({number})::before {{content: ''; flex: none; width: 56px; "
-            f"height: 56px; margin-right: 8px; border-radius: 8px; background: url(data:{kind};base64,{data}) "
-            "center / cover;}"
+            "height: 56px; margin-right: 8px; border-radius: 8px; "
+            f"background: url(data:{kind};base64,{data}) center / cover;}}"
         )
     return "\n".join(rules)
 
 
-def theme() -> Any:
+def theme() -> gr.themes.Base:
     """Gradio's soft look with fonts of the system: no page is asked for fonts elsewhere."""
     fonts = ["ui-sans-serif", "system-ui", "sans-serif"]
     return gr.themes.Soft(

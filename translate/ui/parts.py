@@ -6,13 +6,15 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import gradio as gr
 import numpy as np
 from gradio.components.file import File as GradioFile
 from gradio.components.image import Image as GradioImage
+from gradio.components.image_editor import EditorData
 from gradio.components.image_editor import ImageEditor as GradioEditor
+from gradio.data_classes import FileData, ImageData, ListFiles
 from PIL import Image as Pillow
 
 from translate.errors import InputError, TranslateError
@@ -25,47 +27,50 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class PhotoInput(GradioImage):
-    """A photo by its path. Gradio's own component opens the file itself and fails in its words."""
+def _with_preprocess(base: type[T], preprocess: Callable[..., object]) -> type[T]:
+    """A component of Gradio's that takes payloads in another way.
 
-    is_template = True  # the page draws it as what it inherits from
-
-    def preprocess(self, payload: Any) -> str | None:
-        """Path of the upload, inside the app's temporary folder."""
-        return None if payload is None else own_file(payload.path, payload.url)
-
-
-class FilesInput(GradioFile):
-    """Several uploads by their paths; Gradio's own leaves an empty file behind for each."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> list[str]:
-        """Paths of the uploads, inside the app's temporary folder."""
-        if payload is None:
-            return []
-        files = payload.root if hasattr(payload, "root") else [payload]
-        return [own_file(file.path, file.url) for file in files]
+    Made by `type.__new__`: Gradio's own metaclass writes a stub beside the source of every class.
+    """
+    # `is_template`: the page draws it as what it inherits from.
+    members = {"preprocess": preprocess, "is_template": True, "__module__": __name__}
+    return type.__new__(type(base), base.__name__, (base,), members)
 
 
-class MaskEditor(GradioEditor):
-    """A brush over a picture; gives the (h,w) bool region that was painted, or None."""
+def _photo(_: GradioImage, payload: ImageData | None) -> str | None:
+    """Path of the upload, inside the app's temporary folder."""
+    return None if payload is None else own_file(payload.path, payload.url)
 
-    is_template = True
 
-    def preprocess(self, payload: Any) -> Mask | None:
-        """Where any layer has paint."""
-        try:
-            value: Any = super().preprocess(payload)
-        except Exception:  # whatever Pillow makes of a made-up layer
-            raise gr.Error(
-                "The painted region could not be read; paint it again.", print_exception=False
-            ) from None
-        layers = [np.asarray(layer) for layer in (value or {}).get("layers", [])]
-        painted = [layer[..., 3] > 0 for layer in layers if layer.ndim == 3 and layer.shape[2] == 4]
-        if not painted or not any(layer.any() for layer in painted):
-            return None
-        return np.logical_or.reduce(painted)
+def _files(_: GradioFile, payload: ListFiles | FileData | None) -> list[str]:
+    """Paths of the uploads, inside the app's temporary folder."""
+    if payload is None:
+        return []
+    files = payload.root if isinstance(payload, ListFiles) else [payload]
+    return [own_file(file.path, file.url) for file in files]
+
+
+def _region(editor: GradioEditor, payload: EditorData | None) -> Mask | None:
+    """Where any layer has paint: (h,w) bool, or None when nothing is painted."""
+    try:
+        value = GradioEditor.preprocess(editor, payload)
+    except Exception:  # whatever Pillow makes of a made-up layer
+        raise gr.Error(
+            "The painted region could not be read; paint it again.", print_exception=False
+        ) from None
+    layers = [np.asarray(layer) for layer in (value or {}).get("layers", [])]
+    painted = [layer[..., 3] > 0 for layer in layers if layer.ndim == 3 and layer.shape[2] == 4]
+    if not painted or not any(layer.any() for layer in painted):
+        return None
+    return np.logical_or.reduce(painted)
+
+
+PhotoInput = _with_preprocess(GradioImage, _photo)
+"""A photo by its path. Gradio's own opens the file itself and fails in its own words."""
+FilesInput = _with_preprocess(GradioFile, _files)
+"""Several uploads by their paths. Gradio's own leaves an empty file behind for each."""
+MaskEditor = _with_preprocess(GradioEditor, _region)
+"""A brush over a picture; gives what was painted."""
 
 
 def own_file(path: str | None, url: str | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Any, cast
@@ -322,7 +322,7 @@ def build(studio: Studio) -> gr.Image:
     shown = [show, compare, words, view, strength, download]
     buttons = [go, stop]
 
-    def bind(trigger: Any) -> None:
+    def bind(trigger: Callable[..., Any]) -> None:
         """Begin at once, then walk in the queue, then give the buttons back."""
         trigger(None, None, None, js=TO_RESULT, api_visibility="private")
         started = trigger(
