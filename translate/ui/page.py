@@ -6,6 +6,7 @@ import base64
 import mimetypes
 
 import gradio as gr
+from gradio.themes import Soft
 
 from translate.ui import api, batch_tab, explore_tab, translate_tab
 from translate.ui.catalog import Catalog
@@ -87,10 +88,10 @@ def style(catalog: Catalog) -> str:
     return "\n".join(rules)
 
 
-def theme() -> gr.themes.Base:
+def theme() -> Soft:
     """Gradio's soft look with fonts of the system: no page is asked for fonts elsewhere."""
     fonts = ["ui-sans-serif", "system-ui", "sans-serif"]
-    return gr.themes.Soft(
+    return Soft(
         primary_hue="rose",
         secondary_hue="rose",
         neutral_hue="slate",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import gradio as gr
 import numpy as np
@@ -33,8 +33,10 @@ def _with_preprocess(base: type[T], preprocess: Callable[..., object]) -> type[T
     Made by `type.__new__`: Gradio's own metaclass writes a stub beside the source of every class.
     """
     # `is_template`: the page draws it as what it inherits from.
-    members = {"preprocess": preprocess, "is_template": True, "__module__": __name__}
-    return type.__new__(type(base), base.__name__, (base,), members)
+    members: dict[str, Any] = {"preprocess": preprocess, "is_template": True}
+    members["__module__"] = __name__
+    made: Any = type.__new__(type(cast("type[Any]", base)), base.__name__, (base,), members)
+    return cast("type[T]", made)
 
 
 def _photo(_: GradioImage, payload: ImageData | None) -> str | None:

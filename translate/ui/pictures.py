@@ -34,7 +34,8 @@ def fresh_file(name: str) -> Path:
 def settings(walk: Walk, index: int) -> dict[str, Any]:
     """What made a state, as plain data."""
     options = walk.options
-    pgd = options.pgd(walk.domain, walk.states[0].shape[0], walk.states[0].shape[1])
+    size = walk.domain.network.size
+    pgd = options.pgd(walk.domain, size, size)  # in the units of `Options`
     return {
         "domain": walk.domain.name,
         "weights": next(iter(walk.domain.sha256.values()))[:16],

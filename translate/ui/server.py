@@ -9,7 +9,7 @@ from contextlib import closing
 
 from translate.console import on_signals
 from translate.errors import SettingsError
-from translate.ui.limits import MAX_UPLOAD_MB, QUEUE
+from translate.ui.limits import MAX_UPLOAD_MB, QUEUE, SESSIONS
 from translate.ui.sweep import Sweeper, private_folder
 
 
@@ -60,6 +60,7 @@ def serve(
                 run_history=False,
                 ssr_mode=False,
                 enable_monitoring=False,
+                state_session_capacity=SESSIONS,
                 max_file_size=f"{MAX_UPLOAD_MB}mb",
                 app_kwargs={"middleware": [Middleware(Guard)]},
                 theme=page.theme(),

@@ -108,7 +108,7 @@ def canvas(photo: str | None, painting: bool) -> Update:
         raise gr.Error("Choose a photo first, then paint on it.", print_exception=False)
     picture = Image.fromarray(open_photo(photo).rgb)
     picture.thumbnail((BRUSH_SIDE, BRUSH_SIDE))
-    value = {"background": np.asarray(picture), "layers": [], "composite": None}
+    value: dict[str, Any] = {"background": np.asarray(picture), "layers": [], "composite": None}
     return gr.update(visible=True, value=value)
 
 
@@ -184,7 +184,7 @@ class Handlers:
         """Close up, or the whole photo."""
         walk = self.studio.shelf.get(str(request.session_hash))
         if walk is None:
-            return gr.skip(), gr.skip()
+            return cast("tuple[Update, ...]", (gr.skip(), gr.skip()))
         walk.close = view == CLOSE
         pair = gr.ImageSlider(value=(walk.shown(0), walk.shown(walk.at)))
         return pair, gr.HTML(curve(walk, walk.at))
@@ -224,6 +224,7 @@ class Handlers:
         """The page is closed: stop its run and forget its walk."""
         page = str(request.session_hash)
         self.studio.stops.stop(page)
+        self.studio.stops.end(page)
         self.studio.shelf.drop(page)
 
     def halt(self, request: gr.Request) -> None:
