@@ -23,7 +23,7 @@ from translate.batch.workshop import Workshop
 from translate.translator import Options
 from translate.ui.archive import gather, pack
 from translate.ui.limits import MAX_BATCH_MB, MAX_FILES, MAX_PIXELS
-from translate.ui.parts import FilesInput, streaming
+from translate.ui.parts import FilesInput, telling
 from translate.ui.pictures import fresh_file, temp_folder
 from translate.ui.studio import Studio
 from translate.ui.words import failures
@@ -37,7 +37,7 @@ class Handlers:
 
     studio: Studio
 
-    @streaming
+    @telling(lambda words: (words, gr.skip(), gr.skip()))
     def run(
         self, files: list[str], domain: str, strength: float, auto: bool, request: gr.Request
     ) -> Iterator[tuple[Update, ...]]:
@@ -156,6 +156,7 @@ def build(studio: Studio) -> None:
         concurrency_limit=1,
         api_visibility="private",
     )
-    walked.then(handle.end, None, [go, stop], queue=False, api_visibility="private")
+    for after in (walked.then, walked.failure):
+        after(handle.end, None, [go, stop], queue=False, api_visibility="private")
     strength.input(lambda: False, None, [auto], queue=False, api_visibility="private")
     stop.click(handle.halt, queue=False, api_visibility="private")

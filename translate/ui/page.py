@@ -6,7 +6,7 @@ import base64
 import mimetypes
 
 import gradio as gr
-from gradio.themes import Soft
+from gradio.themes import Base, Soft
 
 from translate.ui import api, batch_tab, explore_tab, translate_tab
 from translate.ui.catalog import Catalog
@@ -88,7 +88,7 @@ def style(catalog: Catalog) -> str:
     return "\n".join(rules)
 
 
-def theme() -> Soft:
+def theme() -> Base:
     """Gradio's soft look with fonts of the system: no page is asked for fonts elsewhere."""
     fonts = ["ui-sans-serif", "system-ui", "sans-serif"]
     return Soft(

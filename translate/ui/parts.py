@@ -142,12 +142,20 @@ def speaking(function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def streaming(function: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
-    """Put a whole generator under `spoken`."""
+def telling(
+    tell: Callable[[str], T],
+) -> Callable[[Callable[P, Iterator[T]]], Callable[P, Iterator[T]]]:
+    """A generator's mistakes become its last outputs: they stay on the page, a toast does not."""
 
-    @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        with spoken():
-            yield from function(*args, **kwargs)
+    def wrap(function: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+            try:
+                with spoken():
+                    yield from function(*args, **kwargs)
+            except gr.Error as error:
+                yield tell(error.message)
 
-    return call
+        return call
+
+    return wrap

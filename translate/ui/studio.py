@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from translate.translator import Options
 from translate.ui.catalog import Catalog
 from translate.ui.limits import MAX_STEPS
 from translate.ui.parts import fit_mask, open_photo
+from translate.ui.pictures import temp_folder
 from translate.ui.walks import Shelf, Stops, Walk, stem
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -65,6 +67,12 @@ class Studio:
     def examples(self) -> Sequence[Path]:
         """Photos that come with the program."""
         return sorted(EXAMPLES.glob("*.jpg"))
+
+    def offered(self) -> list[Path]:
+        """Copies of the examples in the app's own folder: files are taken from nowhere else."""
+        folder = temp_folder() / "examples"
+        folder.mkdir(parents=True, exist_ok=True)
+        return [Path(shutil.copyfile(file, folder / file.name)) for file in self.examples]
 
     def walk(self, wish: Wish, stop: threading.Event | None = None) -> Iterator[Walk]:
         """Walk, and give the growing walk after every state.

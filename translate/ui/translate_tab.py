@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
@@ -17,7 +18,7 @@ from translate.masking import Mask
 from translate.translator import Options
 from translate.ui.charts import energy_curve
 from translate.ui.limits import MAX_STEPS, STREAM_EVERY_S
-from translate.ui.parts import MaskEditor, PhotoInput, open_photo, speaking, streaming
+from translate.ui.parts import MaskEditor, PhotoInput, open_photo, speaking, telling
 from translate.ui.pictures import data_uri, save_png
 from translate.ui.studio import Studio, Wish
 from translate.ui.walks import Walk
@@ -112,13 +113,20 @@ def canvas(photo: str | None, painting: bool) -> Update:
     return gr.update(visible=True, value=value)
 
 
+def problem(words: str) -> tuple[Update, ...]:
+    """Outputs of a run that came to nothing."""
+    box = f'<div class="stage empty" role="alert"><p><b>{escape(words)}</b></p></div>'
+    return gr.HTML(box), *(gr.skip(),) * 5
+
+
 @dataclass(frozen=True, slots=True)
 class Handlers:
     """What the page's events do. Gradio hands each method the request by its annotation."""
 
     studio: Studio
+    offered: Sequence[Path] = ()
 
-    @streaming
+    @telling(problem)
     def run(
         self,
         photo: str | None,
@@ -161,7 +169,7 @@ class Handlers:
         reached = gr.Slider(value=round(walk.reach, 2))
         yield results(walk, walk.last, download=True, strength=reached)
 
-    @streaming
+    @telling(lambda words: (*problem(words), gr.skip()))
     def scrub(self, strength: float, request: gr.Request) -> Iterator[tuple[Update, ...]]:
         """Show the kept state nearest to a strength: at once, then its file for the download."""
         walk = self.studio.shelf.get(str(request.session_hash))
@@ -233,12 +241,13 @@ class Handlers:
 
     def pick(self, choice: gr.SelectData) -> str:
         """The example that was clicked."""
-        return str(self.studio.examples[int(cast("int", choice.index))])
+        return str(self.offered[int(cast("int", choice.index))])
 
 
 def build(studio: Studio) -> gr.Image:
     """Lay the tab out and wire it; gives the photo, which other tabs look at."""
-    catalog, handle = studio.catalog, Handlers(studio)
+    catalog, offered = studio.catalog, studio.offered()
+    handle = Handlers(studio, offered)
     with gr.Row(elem_classes="main"):
         with gr.Column(scale=5, min_width=320):
             photo = PhotoInput(
@@ -249,9 +258,9 @@ def build(studio: Studio) -> gr.Image:
                 height=300,
                 elem_id="photo",
             )
-            gr.Markdown("Or click an example:", visible=bool(studio.examples))
+            gr.Markdown("Or click an example:", visible=bool(offered))
             examples = gr.Gallery(
-                [(str(file), file.stem) for file in studio.examples],
+                [(str(file), file.stem) for file in offered],
                 label="Or click an example",
                 show_label=False,
                 columns=5,
@@ -261,7 +270,7 @@ def build(studio: Studio) -> gr.Image:
                 allow_preview=False,
                 interactive=False,
                 buttons=[],
-                visible=bool(studio.examples),
+                visible=bool(offered),
                 elem_id="examples",
             )
             domain = gr.Radio(
@@ -343,7 +352,8 @@ def build(studio: Studio) -> gr.Image:
             show_progress="hidden",
             api_visibility="private",
         )
-        walked.then(end, None, buttons, queue=False, api_visibility="private")
+        for after in (walked.then, walked.failure):
+            after(end, None, buttons, queue=False, api_visibility="private")
 
     bind(go.click)
     chosen = examples.select(
