@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -23,12 +22,10 @@ from translate.batch.workshop import Workshop
 from translate.translator import Options
 from translate.ui.archive import gather, pack
 from translate.ui.limits import MAX_BATCH_MB, MAX_FILES, MAX_PIXELS
-from translate.ui.parts import FilesInput, telling
+from translate.ui.parts import SKIP, FilesInput, Update, telling
 from translate.ui.pictures import fresh_file, temp_folder
 from translate.ui.studio import Studio
 from translate.ui.words import failures
-
-Update = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class Handlers:
 
     studio: Studio
 
-    @telling(lambda words: (words, gr.skip(), gr.skip()))
+    @telling(lambda words: (words, SKIP, SKIP))
     def run(
         self, files: list[str], domain: str, strength: float, auto: bool, request: gr.Request
     ) -> Iterator[tuple[Update, ...]]:
@@ -56,13 +53,13 @@ class Handlers:
                 if record.error:
                     failed.append(f"{record.input}: {_short(record, work)}")
                 handled = done + len(failed) - len(gathered.failed)
-                yield (f"{handled} of {gathered.count} …", gr.skip(), gr.skip())
+                yield (f"{handled} of {gathered.count} …", SKIP, SKIP)
             words = f"{done} translated, {len(failed)} failed."
             if stop.is_set():
                 words += " Stopped: the rest was not begun."
             box = gr.HTML(failures(failed), visible=bool(failed))
             if not done:
-                yield words, box, gr.skip()
+                yield words, box, SKIP
                 return
             out = fresh_file(f"{domain}.zip")
             pack(work / "out", out)

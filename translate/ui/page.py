@@ -11,6 +11,7 @@ from gradio.themes import Base, Soft
 from translate.ui import api, batch_tab, explore_tab, translate_tab
 from translate.ui.catalog import Catalog
 from translate.ui.studio import Studio
+from translate.ui.translating import Handlers
 
 HEAD = """# translate
 A photo goes in; the same photo from another world comes out: pose, hair colour, glasses and
@@ -68,7 +69,7 @@ def build(studio: Studio) -> gr.Blocks:
             explore_tab.build(studio)
         gr.Markdown(FOOT, elem_id="foot")
         api.build(studio)
-        page.unload(translate_tab.Handlers(studio).leave)
+        page.unload(Handlers(studio).leave)
     return page
 
 

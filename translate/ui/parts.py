@@ -23,6 +23,9 @@ from translate.masking import Mask
 from translate.ui.limits import MAX_PHOTO_MB, MAX_PIXELS
 from translate.ui.pictures import temp_folder
 
+Update = Any  # what Gradio takes for an output
+SKIP: Update = gr.skip()  # leaves an output as it is
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
