@@ -24,7 +24,7 @@ from translate.ui.limits import MAX_PHOTO_MB, MAX_PIXELS
 from translate.ui.pictures import temp_folder
 
 Update = Any  # what Gradio takes for an output
-SKIP: Update = gr.skip()  # leaves an output as it is
+SKIP = cast("Update", gr.skip())  # leaves an output as it is
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -199,14 +199,15 @@ def _advanced(studio: Studio) -> list[Any]:
         )
         with gr.Row():
             seed = gr.Number(
-                None, label="Seed", precision=0, info="Each number gives another variant."
+                0,
+                label="Seed",
+                precision=0,
+                info="0 starts at the photo itself, any other number at a variant of it.",
             )
             steps = gr.Number(
-                None, label="Steps", precision=0, info=f"Empty: by strength. Up to {MAX_STEPS}."
+                0, label="Steps", precision=0, info=f"0: by strength. Up to {MAX_STEPS}."
             )
         with gr.Row():
-            step_size = gr.Number(None, label="Step size", info="Empty: the domain's own.")
-            eps = gr.Number(
-                None, label="eps", info="Farthest distance from the photo; empty: no bound."
-            )
+            step_size = gr.Number(0, label="Step size", info="0: the domain's own.")
+            eps = gr.Number(0, label="eps", info="Farthest distance from the photo; 0: no bound.")
     return [painting, editor, steps, step_size, eps, seed, framing, second, share]

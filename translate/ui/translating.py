@@ -60,13 +60,13 @@ def read_options(
     seed: float | None,
     framing: str,
 ) -> Options:
-    """Settings of the form. Raises `SettingsError`."""
+    """Settings of the form, where 0 or nothing leaves it to the domain. Raises `SettingsError`."""
     return Options(
         strength="auto" if auto else strength,
-        steps=None if steps is None else int(steps),
+        steps=int(steps) if steps else None,
         step_size=step_size or None,
         eps=eps or None,
-        seed=None if seed is None else int(seed),
+        seed=int(seed) if seed else None,
         framing=cast("Framing", framing),
     )
 
