@@ -10,7 +10,7 @@ MAX_FILES = 100  # of a batch, zips unpacked
 MAX_BATCH_MB = 400  # of a batch, zips unpacked
 
 QUEUE = 64  # requests waiting at a time, all users together
-SESSIONS = 500  # pages whose state Gradio keeps
+SESSIONS = 100  # pages whose state Gradio keeps
 SHELF_MB = 512  # walks kept for scrubbing, all users together
 FILES_KEPT_S = 30 * 60
 SWEEP_EVERY_S = 60
