@@ -312,6 +312,8 @@ def test_everything_is_reached_by_keyboard(page: Page, photo: Path) -> None:
 
 
 def test_pictures_have_words_for_those_who_do_not_see_them(page: Page, photo: Path) -> None:
+    advanced(page, "Steps", "200")
+    fixed_strength(page, 1)
     give(page, photo)
     page.click("#go")
     page.wait_for_selector("#stage img")
