@@ -99,8 +99,8 @@ def test_upload_watch_compare_download(
     page: Page, site_domains: tuple[Path, Path], photo: Path, tmp_path: Path
 ) -> None:
     """Frames change, slider and download appear, and the file is the Python API's result."""
-    advanced(page, "Steps", "60")
-    advanced(page, "Step size", "0.05")
+    advanced(page, "Steps", "200")
+    advanced(page, "Step size", "0.02")
     seen = page.evaluate_handle(
         """() => { const seen = new Set();
         new MutationObserver(() => {
@@ -115,13 +115,13 @@ def test_upload_watch_compare_download(
     assert seen.evaluate("seen => seen.size") >= 2
     expect(page.locator("#compare img")).to_have_count(2)
     expect(page.locator("#stage svg[role=img]")).to_be_visible()
-    expect(page.locator("#words")).to_contain_text("In 60 small steps the energy fell from")
+    expect(page.locator("#words")).to_contain_text("In 200 small steps the energy fell from")
     file = take(page, tmp_path)
     made = settings(file)
-    assert (made["step"], made["strength"], made["step_size"]) == (60, 1, 0.05), made
+    assert (made["step"], made["strength"], made["step_size"]) == (200, 1, 0.02), made
     assert (made["seed"], made["eps"], made["second"], made["masked"]) == (None, None, None, False)
     expected = Translator.load(str(site_domains[0]), device="cpu")(
-        photo, Options(strength=1.0, steps=60, step_size=0.05)
+        photo, Options(strength=1.0, steps=200, step_size=0.02)
     )
     np.testing.assert_allclose(pixels(file).astype(int), np.asarray(expected), atol=1)
 
