@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from tests.site import Site, run_site
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, Domain, NetworkConfig
 from translate.energy import EnergyModel
 
@@ -103,3 +104,22 @@ def cli(
         return Result(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def site_domains(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two tiny domains for the web app: squares only, and whole scenes."""
+    folder = tmp_path_factory.mktemp("site-domains")
+    squares = write_domain(folder / "squares")
+    scenes = write_domain(folder / "scenes", head="pooled", framing="scene")
+    return squares, scenes
+
+
+@pytest.fixture(scope="session")
+def site(
+    site_domains: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """The web app with the tiny domains first, on the loopback interface."""
+    flags = [part for folder in site_domains for part in ("--domain", str(folder))]
+    with run_site(tmp_path_factory.mktemp("site"), *flags) as running:
+        yield running

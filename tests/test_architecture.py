@@ -21,11 +21,12 @@ MODULES = {
 LAYERS = (
     ("errors", "allocator", "smooth", "networks"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "imageset"),
-    ("image_io", "framing", "hub"),
+    ("image_io", "framing", "hub", "masking"),
     ("energy",),
     ("translator", "calibration"),
-    ("batch", "generate", "publish", "training", "convert", "evaluation"),
-    ("cli_hub", "cli_convert", "cli_evaluate"),
+    ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),
+    ("ui",),
+    ("cli_hub", "cli_convert", "cli_evaluate", "cli_serve"),
     ("cli_batch",),
     ("cli",),
 )

@@ -17,6 +17,7 @@ from translate.cli_batch import batch, batch_app, score
 from translate.cli_convert import convert
 from translate.cli_evaluate import evaluate_app
 from translate.cli_hub import domains_app, fetched, push
+from translate.cli_serve import serve, serve_app
 from translate.console import (
     Device,
     DomainName,
@@ -56,6 +57,7 @@ app.command()(convert)
 app.add_typer(domains_app, name="domains")
 app.command()(push)
 app.add_typer(evaluate_app, name="evaluate")
+app.command()(serve)
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
@@ -306,6 +308,11 @@ def main() -> None:
 def batch_main() -> None:
     """Entry point of `translate-batch`."""
     _run(batch_app)
+
+
+def serve_main() -> None:
+    """Entry point of `app.py`."""
+    _run(serve_app)
 
 
 def _run(command: typer.Typer) -> None:

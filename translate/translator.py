@@ -28,6 +28,7 @@ from translate.image_io import (
     to_pil,
     to_tensor,
 )
+from translate.masking import Mask, check_mask, keep_outside, window_mask
 from translate.pgd import PGD, Step, descend, seen_from
 
 SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
@@ -111,6 +112,7 @@ class Frame:
         photo: the whole photo.
         window: where in the photo the step belongs.
         crop_only: see `Options`.
+        mask: see `Translator.frames`.
     """
 
     step: Step
@@ -118,6 +120,7 @@ class Frame:
     photo: Photo
     window: Window
     crop_only: bool
+    mask: Mask | None = None
 
     @property
     def index(self) -> int:
@@ -147,7 +150,10 @@ class Frame:
         if not self.crop_only:
             if self.index == 0 and not self.step.distance.any():
                 return to_pil(self.photo.rgb, alpha)  # the photo itself, not a resampled copy
-            return to_pil(paste(self.photo.rgb, self.window, pixels), alpha)
+            pasted = paste(self.photo.rgb, self.window, pixels)
+            if self.mask is not None:
+                pasted = keep_outside(self.photo.rgb, pasted, self.mask)
+            return to_pil(pasted, alpha)
         if alpha is not None:
             alpha = extract(np.repeat(alpha[..., None], 3, axis=2), self.window)[..., 0]
         return to_pil(pixels, alpha)
@@ -233,8 +239,15 @@ class Translator:
         *_, frame = self.frames(photo, options)
         return np.asarray(frame.image) if isinstance(photo, np.ndarray) else frame.image
 
-    def frames(self, photo: Source | Photo, options: Options = DEFAULTS) -> Iterator[Frame]:
+    def frames(
+        self, photo: Source | Photo, options: Options = DEFAULTS, mask: Mask | None = None
+    ) -> Iterator[Frame]:
         """Translate one photo step by step; see `__call__`. Closing the iterator stops it.
+
+        Args:
+            photo: see `__call__`.
+            options: how far and where.
+            mask: (H,W) bool of the upright photo; where it is False, pixels stay bit-equal.
 
         Yields:
             Frames from the start to the result, at least one.
@@ -243,15 +256,23 @@ class Translator:
             photo = read_photo(photo, max_pixels=options.max_pixels)
         window = self.window(photo, options)
         x = to_tensor(extract(photo.rgb, window))
-        for step, last in self.descend(x, options):
-            yield Frame(step, last, photo, window, options.crop_only)
+        seen = None
+        if mask is not None:
+            check_mask(mask, photo.rgb)
+            box = (window.left, window.top, window.width, window.height)
+            seen = torch.from_numpy(window_mask(mask, box, window.out_width, window.out_height))
+        for step, last in self.descend(x, options, seen):
+            yield Frame(step, last, photo, window, options.crop_only, mask)
 
-    def descend(self, x: Tensor, options: Options = DEFAULTS) -> Iterator[tuple[Step, bool]]:
+    def descend(
+        self, x: Tensor, options: Options = DEFAULTS, mask: Tensor | None = None
+    ) -> Iterator[tuple[Step, bool]]:
         """Walk a batch of windows downhill.
 
         Args:
             x: (N,3,H,W) float32 in [0,1], any device.
             options: how far.
+            mask: bool, broadcastable to x; pixels where it is False stay bit-equal.
 
         Yields:
             States and whether no other follows.
@@ -265,7 +286,10 @@ class Translator:
         stop = self.domain.calibration.target if options.strength == "auto" else None
         x = x.to(self.device).contiguous(memory_format=torch.channels_last)
         guide = seen_from(self.energy, self.domain.pgd.halvings)
-        for step in descend(self.energy, x, pgd, guide=guide, stop=stop, generator=generator):
+        mask = None if mask is None else mask.to(self.device)
+        for step in descend(
+            self.energy, x, pgd, guide=guide, mask=mask, stop=stop, generator=generator
+        ):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
             yield step, last
             if last:

@@ -1,0 +1,357 @@
+"""The page in a real browser: Debian's chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import EXAMPLES, pixels
+from tests.site import Site
+from translate import Options, Translator
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    *("--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+WAIT_MS = 120_000  # far more than needed: nothing here is timed
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    page = open_page(browser, site)
+    yield page
+    page.context.close()
+
+
+def open_page(browser: Browser, site: Site, width: int = 1280, height: int = 900) -> Page:
+    context = browser.new_context(viewport={"width": width, "height": height})
+    context.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
+    page = context.new_page()
+    page.goto(site.url)
+    page.wait_for_selector("#go")
+    return page
+
+
+def give(page: Page, photo: Path) -> None:
+    """Upload, and wait until it is shown."""
+    page.set_input_files("#photo input[type=file]", photo)
+    page.wait_for_selector("#photo img")
+
+
+def translate(page: Page) -> None:
+    page.click("#go")
+    page.wait_for_selector("#take:visible")
+    expect(page.locator("#go")).to_be_enabled()
+
+
+def take(page: Page, folder: Path) -> Path:
+    """Download what is shown."""
+    expect(page.locator("#take")).to_be_enabled()
+    with page.expect_download() as waiting:
+        page.click("#take")
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def slide(page: Page, value: float) -> None:
+    box = page.locator("#strength input[type=number]")
+    box.fill(str(value))
+    box.press("Enter")
+
+
+def fixed_strength(page: Page, value: float) -> None:
+    slide(page, value)
+    expect(page.locator("#auto input")).not_to_be_checked()
+
+
+def advanced(page: Page, label: str, value: str) -> None:
+    page.click("#advanced button")
+    page.get_by_label(label, exact=True).fill(value)
+    page.get_by_label(label, exact=True).press("Tab")
+    page.click("#advanced button")  # closed again, for the next
+
+
+def settings(path: Path) -> dict[str, object]:
+    with Image.open(path) as image:
+        return json.loads(image.text["translate"])
+
+
+def test_upload_watch_compare_download(
+    page: Page, site_domains: tuple[Path, Path], photo: Path, tmp_path: Path
+) -> None:
+    """Frames change, slider and download appear, and the file is the Python API's result."""
+    advanced(page, "Steps", "200")
+    advanced(page, "Step size", "0.02")
+    seen = page.evaluate_handle(
+        """() => { const seen = new Set();
+        new MutationObserver(() => {
+          const image = document.querySelector('#stage img');
+          if (image) seen.add(image.src + image.alt);
+        }).observe(document.body, {subtree: true, childList: true, attributes: true});
+        return seen; }"""
+    )
+    fixed_strength(page, 1)
+    give(page, photo)
+    translate(page)
+    assert seen.evaluate("seen => seen.size") >= 2
+    expect(page.locator("#compare img")).to_have_count(2)
+    expect(page.locator("#stage svg[role=img]")).to_be_visible()
+    expect(page.locator("#words")).to_contain_text("In 200 small steps the energy fell from")
+    file = take(page, tmp_path)
+    made = settings(file)
+    assert (made["step"], made["strength"], made["step_size"]) == (200, 1, 0.02), made
+    assert (made["seed"], made["eps"], made["second"], made["masked"]) == (None, None, None, False)
+    expected = Translator.load(str(site_domains[0]), device="cpu")(
+        photo, Options(strength=1.0, steps=200, step_size=0.02)
+    )
+    np.testing.assert_allclose(pixels(file).astype(int), np.asarray(expected), atol=1)
+
+
+def test_the_strength_scrubs_through_kept_steps(
+    page: Page, site_domains: tuple[Path, Path], photo: Path, tmp_path: Path
+) -> None:
+    fixed_strength(page, 1)
+    give(page, photo)
+    translate(page)
+    expect(page.locator("#words")).to_contain_text("In 6 small steps")
+    slide(page, 0.5)
+    expect(page.locator("#words")).to_contain_text("In 3 small steps")
+    expect(page.locator("#stage svg")).to_contain_text("step 3")
+    file = take(page, tmp_path)
+    assert settings(file)["step"] == 3
+    frames = list(
+        Translator.load(str(site_domains[0]), device="cpu").frames(photo, Options(strength=1.0))
+    )
+    np.testing.assert_array_equal(pixels(file), np.asarray(frames[3].image))
+    slide(page, 0)
+    expect(page.locator("#words")).to_contain_text("This is the photo itself")
+    np.testing.assert_array_equal(pixels(take(page, tmp_path)), pixels(photo))
+
+
+def test_stop_keeps_the_current_frame(page: Page, photo: Path, tmp_path: Path) -> None:
+    advanced(page, "Steps", "200")
+    fixed_strength(page, 1)
+    give(page, photo)
+    page.click("#go")
+    page.wait_for_selector("#stage img")
+    page.click("#stop")
+    page.wait_for_selector("#take:visible")
+    expect(page.locator("#words")).to_contain_text("Stopped at step")
+    shown = settings(take(page, tmp_path))
+    assert 0 <= int(str(shown["step"])) < 200
+    expect(page.locator("#go")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+
+
+def test_an_example_is_one_click_and_its_result_is_kept(page: Page, site: Site) -> None:
+    page.get_by_role("tab", name="Translate").wait_for()
+    page.locator("#examples button").nth(1).click()
+    page.wait_for_selector("#take:visible")
+    words = page.inner_text("#words")
+    page.locator("#examples button").nth(2).click()
+    expect(page.locator("#words")).not_to_have_text(words)
+    page.wait_for_selector("#take:visible")
+
+
+def test_a_bad_file_gets_one_sentence(page: Page, tmp_path: Path) -> None:
+    bad = tmp_path / "holiday.jpg"
+    bad.write_bytes(b"no picture")
+    page.set_input_files("#photo input[type=file]", bad)
+    page.wait_for_timeout(1000)  # there is nothing to see: the browser cannot draw it either
+    page.click("#go")
+    expect(page.get_by_text("Cannot read holiday.jpg")).to_be_visible()
+    expect(page.locator("#go")).to_be_enabled()
+    assert "Traceback" not in page.content()
+
+
+def test_translate_without_a_photo_says_so(page: Page) -> None:
+    page.click("#go")
+    expect(page.get_by_text("Choose a photo first.")).to_be_visible()
+    expect(page.locator("#go")).to_be_enabled()
+
+
+def test_a_rotated_photo_comes_out_upright(page: Page, tmp_path: Path) -> None:
+    picture = Image.fromarray(np.full((40, 80, 3), (200, 60, 60), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    fixed_strength(page, 1)
+    give(page, tmp_path / "turned.jpg")
+    translate(page)
+    assert pixels(take(page, tmp_path)).shape == (80, 40, 3)
+
+
+def test_transparency_is_kept(page: Page, tmp_path: Path) -> None:
+    values = np.random.default_rng(1).integers(0, 255, (50, 60, 4), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "clear.png")
+    fixed_strength(page, 1)
+    give(page, tmp_path / "clear.png")
+    translate(page)
+    out = pixels(take(page, tmp_path))
+    np.testing.assert_array_equal(out[..., 3], values[..., 3])
+    assert (out[..., :3] != values[..., :3]).any()
+
+
+def test_a_painted_region_is_all_that_changes(page: Page, tmp_path: Path) -> None:
+    values = np.random.default_rng(2).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "noise.png")
+    fixed_strength(page, 1)
+    give(page, tmp_path / "noise.png")
+    page.click("#advanced button")
+    page.get_by_label("Change only a part").check()
+    canvas = page.locator("#brush canvas").first
+    canvas.wait_for()
+    page.wait_for_timeout(2000)  # the editor fits its picture to the page first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 15, y)
+    page.mouse.down()
+    page.mouse.move(x + 15, y + 5, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(1000)
+    translate(page)
+    file = take(page, tmp_path)
+    assert settings(file)["masked"] is True
+    changed = (pixels(file) != values).any(axis=2)
+    assert 0 < changed.mean() < 0.5
+    assert changed[100:200, 130:270].any()
+    assert not changed[:20].any()
+
+
+def test_two_users_at_once_each_get_their_own(
+    browser: Browser, site: Site, site_domains: tuple[Path, Path], tmp_path: Path
+) -> None:
+    translator = Translator.load(str(site_domains[0]), device="cpu")
+    pages, photos = [], []
+    for number in range(2):
+        values = np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        (tmp_path / str(number)).mkdir()
+        path = tmp_path / str(number) / "same.png"
+        Image.fromarray(values).save(path)
+        page = open_page(browser, site)
+        fixed_strength(page, 1)
+        give(page, path)
+        pages.append(page)
+        photos.append(path)
+    for page in pages:
+        page.click("#go")
+    for page, path in zip(pages, photos, strict=True):
+        page.wait_for_selector("#take:visible")
+        out = take(page, path.parent)
+        expected = translator(path, Options(strength=1.0))
+        np.testing.assert_array_equal(pixels(out), np.asarray(expected))
+    slide(pages[0], 0)
+    expect(pages[0].locator("#words")).to_contain_text("This is the photo itself")
+    expect(pages[1].locator("#words")).to_contain_text("In 6 small steps")
+    for page in pages:
+        page.context.close()
+
+
+def test_leaving_the_page_frees_the_worker(browser: Browser, site: Site, photo: Path) -> None:
+    left = open_page(browser, site)
+    advanced(left, "Steps", "200")
+    fixed_strength(left, 1)
+    give(left, photo)
+    left.click("#go")
+    left.wait_for_selector("#stage img")
+    left.context.close()
+    page = open_page(browser, site)  # would wait in the queue for ever if the worker were held
+    give(page, photo)
+    translate(page)
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_the_page_fits_a_phone(browser: Browser, site: Site, photo: Path, width: int) -> None:
+    page = open_page(browser, site, width, 800)
+    give(page, photo)
+    translate(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.context.close()
+
+
+def test_everything_is_reached_by_keyboard(page: Page, photo: Path) -> None:
+    give(page, photo)
+    page.get_by_role("tab", name="Translate").focus()
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate("document.activeElement.id || document.activeElement.closest('[id]')?.id")
+        )
+    inside = {
+        name: page.evaluate(
+            """([name, ids]) => ids.some(id => id && (id === name ||
+            document.getElementById(name)?.contains(document.getElementById(id))))""",
+            [name, list(reached)],
+        )
+        for name in ("examples", "domain", "go", "strength", "auto", "advanced")
+    }
+    assert all(inside.values()), inside
+
+
+def test_pictures_have_words_for_those_who_do_not_see_them(page: Page, photo: Path) -> None:
+    advanced(page, "Steps", "200")
+    fixed_strength(page, 1)
+    give(page, photo)
+    page.click("#go")
+    page.wait_for_selector("#stage img")
+    assert "Step" in str(page.locator("#stage img").get_attribute("alt"))
+    page.wait_for_selector("#take:visible")
+    missing = page.evaluate(
+        "[...document.querySelectorAll('img:not([alt])')].filter(i => i.checkVisibility()).length"
+    )
+    assert missing == 0
+
+
+def test_a_batch_comes_back_as_a_zip(page: Page, photo: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "holiday.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(photo, "beach/one.png")
+        archive.writestr("../../evil.png", photo.read_bytes())
+        archive.writestr("notes.txt", "no picture")
+    page.get_by_role("tab", name="Batch").click()
+    page.set_input_files("#files input[type=file]", [packed, photo])
+    page.wait_for_timeout(1500)
+    page.click("#batch-go")
+    page.wait_for_selector("#batch-take:visible")
+    expect(page.locator("#batch-words")).to_contain_text("2 translated, 2 failed")
+    expect(page.locator("#batch-failed")).to_contain_text("evil.png")
+    expect(page.locator("#batch-failed")).to_contain_text("notes.txt")
+    with page.expect_download() as waiting:
+        page.click("#batch-take")
+    waiting.value.save_as(tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert sorted(archive.namelist()) == ["beach/one.png", "photo.png"]
+        with Image.open(io.BytesIO(archive.read("photo.png"))) as image:
+            assert image.size == (90, 60)
+
+
+def test_explore_shows_where_an_image_lies_and_makes_samples(page: Page) -> None:
+    page.get_by_role("tab", name="Explore").click()
+    page.set_input_files("#explore-photo input[type=file]", EXAMPLES / "cat.jpg")
+    expect(page.locator("#verdict")).to_contain_text("Energy")
+    expect(page.locator("#histogram svg")).to_contain_text("this image")
+    page.click("#make")
+    expect(page.locator("#samples img").first).to_be_visible()

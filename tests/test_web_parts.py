@@ -1,0 +1,265 @@
+"""Parts of the web app by themselves: zips, kept walks, sweeping, drawings."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+import warnings
+import xml.etree.ElementTree as ET
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import pixels
+from translate import Options, Translator
+from translate.domain import Calibration
+from translate.errors import DomainError, InputError, SettingsError
+from translate.ui import archive
+from translate.ui.catalog import Catalog
+from translate.ui.charts import energy_curve, histogram
+from translate.ui.studio import Studio, Wish
+from translate.ui.sweep import Sweeper
+from translate.ui.turns import TranslatorInTurns
+from translate.ui.walks import Shelf, Stops, Walk
+from translate.ui.words import story
+
+
+@pytest.fixture
+def studio(tiny_domain: Path, tiny_scene: Path) -> Studio:
+    return Studio(Catalog([str(tiny_domain), str(tiny_scene)], device="cpu"))
+
+
+def walked(studio: Studio, photo: Path, stop: threading.Event | None = None) -> Walk:
+    wish = Wish(photo=str(photo), domain="tiny", options=Options(strength=1.0))
+    *_, walk = studio.walk(wish, stop)
+    return walk
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a/b.png", "a/b.png"),
+        ("../b.png", None),
+        ("a/../../b.png", None),
+        ("/etc/b.png", None),
+        ("C:/b.png", None),
+        ("..\\b.png", None),
+        ("a\\b.png", "a/b.png"),
+        (".hidden.png", "hidden.png"),
+        ('x<>:"|?*.png', "x_______.png"),
+        ("1/2/3/4/5/6.png", "3/4/5/6.png"),
+        ("", None),
+    ],
+)
+def test_names_of_a_zip_stay_inside(name: str, expected: str | None) -> None:
+    result = archive.safe_name(name)
+    assert (None if result is None else str(result)) == expected
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name twice is meant
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+            for name, content in files.items():
+                out.writestr(name, content)
+    return path
+
+
+def test_a_zip_bomb_ends_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_PHOTO_MB", 1)
+    bomb = zipped(tmp_path / "bomb.zip", {"big.png": bytes(50_000_000), "small.png": b"x"})
+    assert bomb.stat().st_size < 100_000
+    gathered = archive.gather([str(bomb)], tmp_path / "in")
+    assert [line for line in gathered.failed if "larger than 1 MB" in line]
+    assert [p.name for p in (tmp_path / "in").rglob("*") if p.is_file()] == ["small.png"]
+
+
+def test_a_batch_is_bounded_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_FILES", 3)
+    many = zipped(tmp_path / "many.zip", {f"{i}.png": b"x" for i in range(8)})
+    gathered = archive.gather([str(many)], tmp_path / "in")
+    assert gathered.count == 3
+    assert len(gathered.failed) == 5
+
+
+def test_links_and_locked_and_broken_zips_are_listed(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("link.png")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
+        out.writestr(link, "/etc/passwd")
+        out.writestr("same.png", b"1")
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    (tmp_path / "broken.zip").write_bytes(content[: len(content) // 2])
+    (tmp_path / "same.png").write_bytes(b"2")
+    uploads = [str(tmp_path / name) for name in ("a.zip", "broken.zip", "same.png")]
+    gathered = archive.gather(uploads, tmp_path / "in")
+    assert any("a link" in line for line in gathered.failed)
+    assert any("not a readable zip" in line for line in gathered.failed)
+    assert sorted(p.name for p in (tmp_path / "in").iterdir()) == ["same-2.png", "same.png"]
+
+
+def test_a_pack_holds_the_results_only(tmp_path: Path) -> None:
+    (tmp_path / "out/a").mkdir(parents=True)
+    for name in ("a/1.png", "run.jsonl", ".tmp"):
+        (tmp_path / "out" / name).write_bytes(b"x")
+    assert archive.pack(tmp_path / "out", tmp_path / "out.zip") == 1
+    with zipfile.ZipFile(tmp_path / "out.zip") as made:
+        assert made.namelist() == ["a/1.png"]
+
+
+def test_kept_states_are_those_of_the_python_api(
+    studio: Studio, photo: Path, tiny_domain: Path
+) -> None:
+    walk = walked(studio, photo)
+    frames = list(
+        Translator.load(str(tiny_domain), device="cpu").frames(photo, Options(strength=1.0))
+    )
+    assert walk.energies == [frame.energy for frame in frames]
+    for index, frame in enumerate(frames):
+        np.testing.assert_array_equal(np.asarray(walk.picture(index)), np.asarray(frame.image))
+    assert [walk.index(s) for s in (0, 0.5, 0.51, 1.0)] == [0, 3, 3, 6]
+    assert walk.strength(3) == 0.5
+    assert walk.until(2).last == 2
+
+
+def test_a_large_photo_is_shown_smaller_and_close_up(studio: Studio, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 255, (400, 3000, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "wide.png")
+    walk = walked(studio, tmp_path / "wide.png")
+    assert walk.close
+    close = walk.shown(walk.last)
+    assert close.height == 400
+    assert close.width < 600
+    walk.close = False
+    assert walk.shown(0).size == (1280, 171)
+    assert walk.picture(walk.last).size == (3000, 400)
+
+
+def test_stopping_ends_after_the_step(studio: Studio, photo: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    walk = walked(studio, photo, stop)
+    assert walk.stopped
+    assert walk.last == 0
+    assert story(walk, 0).startswith("Stopped at step 0.")
+
+
+def test_walks_of_examples_are_kept(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = studio.examples[0]
+    first = walked(studio, example)
+
+    def never(*_: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(TranslatorInTurns, "frames", never)
+    again = walked(studio, example)
+    assert again.energies == first.energies
+    np.testing.assert_array_equal(np.asarray(again.picture(4)), np.asarray(first.picture(4)))
+
+
+def test_the_shelf_is_bounded(studio: Studio, photo: Path) -> None:
+    walk = walked(studio, photo)
+    shelf = Shelf(limit=3 * walk.nbytes)
+    for number in range(10):
+        shelf.put(str(number), walk.until(walk.last))
+        shelf.get("7")
+    assert len(shelf) == 3
+    assert shelf.get("0") is None
+    assert shelf.get("7") is not None
+    shelf.drop("7")
+    assert shelf.get("7") is None
+
+
+def test_wishes_to_stop_leave_nothing_behind() -> None:
+    stops = Stops()
+    stops.stop("nobody")
+    stops.begin("a")
+    event = stops.event("a")
+    stops.stop("a")
+    assert event.is_set()
+    stops.begin("a")
+    assert not stops.event("a").is_set()
+    stops.end("a")
+    assert len(stops) == 0
+
+
+def test_the_sweeper_deletes_what_is_old(tmp_path: Path) -> None:
+    (tmp_path / "page.png").write_bytes(b"of the page itself")
+    sweeper = Sweeper(tmp_path, age_s=0.2, every_s=3600)
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/er/old.png").write_bytes(b"x")
+    assert sweeper.sweep() == 0
+    time.sleep(0.3)
+    (tmp_path / "new.png").write_bytes(b"x")
+    assert sweeper.sweep() == 1
+    sweeper.close()
+    assert (tmp_path / "page.png").exists()
+    assert (tmp_path / "new.png").exists()
+    assert not (tmp_path / "deep/er/old.png").exists()
+
+
+def test_the_catalog_refuses_what_it_does_not_have(studio: Studio) -> None:
+    assert [entry.card.name for entry in studio.catalog][:2] == ["tiny", "tiny-scene"]
+    with pytest.raises(DomainError, match="not here"):
+        studio.catalog.translator("../tiny")
+    with pytest.raises(SettingsError, match="swap"):
+        studio.catalog.translator("tiny-scene", "tiny", 0.5)
+    with pytest.raises(SettingsError, match="0 to 1"):
+        studio.catalog.translator("tiny", "tiny-scene", 1.5)
+    assert studio.catalog.translator("tiny") is studio.catalog.translator("tiny", "tiny", 1.0)
+
+
+def test_errors_name_the_file_and_no_folder(studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"x")
+    with pytest.raises(InputError) as caught:
+        walked(studio, tmp_path / "bad.png")
+    assert "bad.png" in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("energies", [[2.0], [2.0, 1.0, -3.0], [1.0, 1.0], [-9.0, 5.0]])
+def test_the_curve_is_well_formed(energies: list[float]) -> None:
+    root = ET.fromstring(energy_curve(energies, 6, -1.0, "<A & B>"))
+    (line,) = [e for e in root if e.tag == "polyline"]
+    points = [tuple(map(float, p.split(","))) for p in line.attrib["points"].split()]
+    assert len(points) == len(energies)
+    assert all(0 <= x <= 640 and 0 <= y <= 120 for x, y in points)
+    assert "<A & B>" in root.attrib["aria-label"]
+
+
+@pytest.mark.parametrize("energy", [-50.0, -2.9, 0.0, 1.1, 50.0])
+def test_the_histogram_is_well_formed(energy: float) -> None:
+    calibration = Calibration(data=(-3.0,) * 21, source=tuple(i / 10 for i in range(21)))
+    root = ET.fromstring(histogram(calibration, energy, "Tiny"))
+    (mark,) = [e for e in root if e.attrib.get("class") == "mark"]
+    assert 0 <= float(mark.attrib["x1"]) <= 640
+
+
+def test_the_readme_starts_a_space() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    _, front, _ = text.split("---\n", 2)
+    table = dict(line.split(": ", 1) for line in front.splitlines() if ": " in line)
+    assert table["sdk"] == "gradio"
+    assert (Path(__file__).parents[1] / table["app_file"]).is_file()
+    assert len(table["short_description"]) <= 60
+
+
+def test_metadata_of_a_png_says_how_it_was_made(
+    studio: Studio, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from translate.ui import pictures
+
+    monkeypatch.setattr(pictures, "temp_folder", lambda: tmp_path)
+    walk = walked(studio, photo)
+    path = pictures.save_png(walk, 2)
+    with Image.open(io.BytesIO(path.read_bytes())) as image:
+        made = json.loads(image.text["translate"])
+    assert made["step"] == 2
+    assert made["shown_strength"] == pytest.approx(1 / 3, abs=1e-3)
+    np.testing.assert_array_equal(pixels(path), np.asarray(walk.picture(2)))
+    assert [p.name for p in path.parent.iterdir()] == [path.name]

@@ -1,0 +1,1 @@
+"""The web app: page, endpoints and server. Nothing heavy at import."""

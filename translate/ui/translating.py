@@ -1,0 +1,237 @@
+"""What the tab `Translate` does: stream a walk, show kept states, stop, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from translate.framing import Framing
+from translate.masking import Mask
+from translate.translator import Options
+from translate.ui.charts import energy_curve
+from translate.ui.limits import STREAM_EVERY_S
+from translate.ui.parts import SKIP, Update, open_photo, speaking, telling
+from translate.ui.pictures import data_uri, save_png
+from translate.ui.studio import Studio, Wish
+from translate.ui.walks import Walk
+from translate.ui.words import number, story
+
+BRUSH_SIDE = 768  # long side of the picture to paint on
+NO_SECOND = "none"
+CLOSE, WHOLE = "Close up", "Whole photo"
+
+EMPTY = (
+    '<div class="stage empty"><p>Your picture appears here.</p>'
+    "<p>Give a photo and press <b>Translate</b>, or click an example.</p></div>"
+)
+
+
+def stage(walk: Walk) -> str:
+    """The walk as it is now: picture, words, curve."""
+    index = walk.last
+    words = f"Step {index} of {walk.total}, energy {number(walk.energies[index])}"
+    alt = f"The photo on its way into {walk.domain.title}. {words}."
+    return (
+        f'<figure class="stage"><img src="{data_uri(walk.shown(index))}" alt="{escape(alt)}">'
+        f'<figcaption role="status">{words}</figcaption></figure>{curve(walk)}'
+    )
+
+
+def curve(walk: Walk, at: int | None = None) -> str:
+    """Energy along the walk."""
+    domain = walk.domain
+    return energy_curve(walk.energies, walk.total, domain.calibration.target, domain.title, at)
+
+
+def read_options(
+    strength: float,
+    auto: bool,
+    steps: float | None,
+    step_size: float | None,
+    eps: float | None,
+    seed: float | None,
+    framing: str,
+) -> Options:
+    """Settings of the form, where 0 or nothing leaves it to the domain. Raises `SettingsError`."""
+    return Options(
+        strength="auto" if auto else strength,
+        steps=int(steps) if steps else None,
+        step_size=step_size or None,
+        eps=eps or None,
+        seed=int(seed) if seed else None,
+        framing=cast("Framing", framing),
+    )
+
+
+def results(walk: Walk, index: int, *, download: bool, strength: Update) -> tuple[Update, ...]:
+    """Stage, comparison, words, view, strength and download for one state of a finished walk."""
+    walk.at = index
+    pair = (walk.shown(0), walk.shown(index))
+    button = gr.DownloadButton(interactive=False)
+    if download:
+        button = gr.DownloadButton(value=str(save_png(walk, index)), interactive=True, visible=True)
+    return (
+        gr.HTML(curve(walk, index)),
+        gr.ImageSlider(value=pair, visible=True),
+        story(walk, index),
+        gr.Radio(value=CLOSE if walk.close else WHOLE, visible=True),
+        strength,
+        button,
+    )
+
+
+def end() -> tuple[Update, ...]:
+    """After a run, however it ended."""
+    return gr.Button(interactive=True), gr.Button(interactive=False)
+
+
+@speaking
+def canvas(photo: str | None, painting: bool) -> Update:
+    """The photo to paint on, in a size that a browser paints well."""
+    if not painting:
+        return gr.update(visible=False, value=None)
+    if photo is None:
+        raise gr.Error("Choose a photo first, then paint on it.", print_exception=False)
+    picture = Image.fromarray(open_photo(photo).rgb)
+    picture.thumbnail((BRUSH_SIDE, BRUSH_SIDE))
+    value: dict[str, Any] = {"background": np.asarray(picture), "layers": [], "composite": None}
+    return gr.update(visible=True, value=value)
+
+
+def problem(words: str) -> tuple[Update, ...]:
+    """Outputs of a run that came to nothing."""
+    box = f'<div class="stage empty" role="alert"><p><b>{escape(words)}</b></p></div>'
+    return gr.HTML(box), *(SKIP,) * 5
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What the page's events do. Gradio hands each method the request by its annotation."""
+
+    studio: Studio
+    offered: Sequence[Path] = ()
+
+    @telling(problem)
+    def run(
+        self,
+        photo: str | None,
+        domain: str,
+        strength: float,
+        auto: bool,
+        steps: float | None,
+        step_size: float | None,
+        eps: float | None,
+        seed: float | None,
+        framing: str,
+        second: str | None,
+        share: float,
+        mask: Mask | None,
+        request: gr.Request,
+    ) -> Iterator[tuple[Update, ...]]:
+        """Stream stage, comparison, words, strength and download."""
+        if photo is None:
+            raise gr.Error("Choose a photo first.", print_exception=False)
+        page = str(request.session_hash)
+        stop = self.studio.stops.event(page)
+        wish = Wish(
+            photo=photo,
+            domain=domain,
+            options=read_options(strength, auto, steps, step_size, eps, seed, framing),
+            second=None if second in (None, NO_SECOND) else second,
+            share=share,
+            mask=mask,
+        )
+        walk, shown = None, 0.0
+        try:
+            for walk in self.studio.walk(wish, stop):
+                if time.monotonic() - shown >= STREAM_EVERY_S:
+                    shown = time.monotonic()
+                    yield gr.HTML(stage(walk)), *(SKIP,) * 5
+        finally:
+            self.studio.stops.end(page)
+        assert walk is not None
+        self.studio.shelf.put(page, walk)
+        reached = gr.Slider(value=round(walk.reach, 2))
+        yield results(walk, walk.last, download=True, strength=reached)
+
+    @telling(lambda words: (*problem(words), SKIP))
+    def scrub(self, strength: float, request: gr.Request) -> Iterator[tuple[Update, ...]]:
+        """Show the kept state nearest to a strength: at once, then its file for the download."""
+        walk = self.studio.shelf.get(str(request.session_hash))
+        if walk is None:
+            yield *(SKIP,) * 6, gr.Checkbox(value=False)
+            return
+        index = walk.index(strength)
+        stay = gr.Checkbox(value=False)
+        stage_, pair, words, *rest = results(walk, index, download=False, strength=SKIP)
+        if strength > walk.reach + 0.5 / max(walk.total, 1):
+            words = (
+                f"The walk ended at strength {walk.reach:.2f}; press **Translate** to go on to "
+                f"{strength:.2f}. {words}"
+            )
+        yield stage_, pair, words, *rest, stay
+        file = gr.DownloadButton(value=str(save_png(walk, index)), interactive=True)
+        yield *(SKIP,) * 5, file, SKIP
+
+    def look(self, view: str, request: gr.Request) -> tuple[Update, ...]:
+        """Close up, or the whole photo."""
+        walk = self.studio.shelf.get(str(request.session_hash))
+        if walk is None:
+            return SKIP, SKIP
+        walk.close = view == CLOSE
+        pair = gr.ImageSlider(value=(walk.shown(0), walk.shown(walk.at)))
+        return pair, gr.HTML(curve(walk, walk.at))
+
+    def begin(self, photo: str | None, request: gr.Request) -> tuple[Update, ...]:
+        """At the click: Stop comes to life, the last result goes away."""
+        page = str(request.session_hash)
+        self.studio.stops.begin(page)
+        self.studio.shelf.drop(page)
+        waiting = EMPTY if photo is None else '<div class="stage empty"><p>Starting …</p></div>'
+        return (
+            gr.HTML(waiting),
+            gr.ImageSlider(visible=False),
+            "",
+            gr.Radio(visible=False),
+            gr.DownloadButton(visible=False),
+            gr.Button(interactive=False),
+            gr.Button(interactive=True),
+        )
+
+    def forget(self, request: gr.Request) -> tuple[Update, ...]:
+        """Another photo: what is shown no longer belongs to it."""
+        page = str(request.session_hash)
+        self.studio.stops.stop(page)
+        self.studio.shelf.drop(page)
+        return (
+            gr.HTML(EMPTY),
+            gr.ImageSlider(visible=False),
+            "",
+            gr.Radio(visible=False),
+            gr.DownloadButton(visible=False),
+            gr.Checkbox(value=False),
+            gr.update(visible=False, value=None),
+        )
+
+    def leave(self, request: gr.Request) -> None:
+        """The page is closed: stop its run and forget its walk."""
+        page = str(request.session_hash)
+        self.studio.stops.stop(page)
+        self.studio.stops.end(page)
+        self.studio.shelf.drop(page)
+
+    def halt(self, request: gr.Request) -> None:
+        """Stop after the step that is being computed."""
+        self.studio.stops.stop(str(request.session_hash))
+
+    def pick(self, choice: gr.SelectData) -> str:
+        """The example that was clicked."""
+        return str(self.offered[int(cast("int", choice.index))])

@@ -1,0 +1,271 @@
+"""Walks kept after they end, so that any state can be shown and saved without computing again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from translate.domain import Domain
+from translate.framing import Window
+from translate.image_io import Photo, Pixels, to_array, to_tensor
+from translate.masking import Mask
+from translate.pgd import Step
+from translate.translator import Frame, Options
+from translate.ui.limits import SHELF_MB, SHOWN_SIDE
+
+CLOSE_SHARE = 0.4  # a window below this share of the photo is first shown close up
+CLOSE_ROOM = 0.12  # shown around the window, in its own sides
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Walk:
+    """Every state of one translation, as the window's pixels in 8 bits: what a file would hold.
+
+    Attributes:
+        name: of the photo, without suffix.
+        domain: card.
+        options: of the walk.
+        total: steps it has if nothing ends it before.
+        second, share: what was blended in.
+        photo, window, mask: see `translate.translator.Frame`.
+        states: (h,w,3) uint8 each, the start first.
+        energies, distances: of the states.
+        stopped: whether the user ended it.
+        whole, near: for the page: the whole photo, and the window with a little around it.
+        close: whether the latter is to be shown.
+        at: state that is shown.
+    """
+
+    name: str
+    domain: Domain
+    options: Options
+    total: int
+    second: str | None = None
+    share: float = 0.0
+    photo: Photo | None = None
+    window: Window | None = None
+    mask: Mask | None = None
+    states: list[Pixels] = field(default_factory=list[Pixels])
+    energies: list[float] = field(default_factory=list[float])
+    distances: list[float] = field(default_factory=list[float])
+    stopped: bool = False
+    whole: View | None = None
+    near: View | None = None
+    close: bool = False
+    at: int = 0
+
+    def add(self, frame: Frame) -> None:
+        """Keep the next state."""
+        if not self.states:
+            self.photo, self.window, self.mask = frame.photo, frame.window, frame.mask
+            self.whole, self.near = _whole(frame), _close(frame)
+            self.close = _is_small(frame)
+        self.states.append(to_array(frame.step.x)[0])
+        self.energies.append(frame.energy)
+        self.distances.append(frame.distance)
+        self.at = self.last
+
+    @property
+    def last(self) -> int:
+        """Index of the final state."""
+        return len(self.states) - 1
+
+    @property
+    def reach(self) -> float:
+        """Strength of the final state: the share of the calibrated travel that was walked."""
+        return self.strength(self.last)
+
+    def strength(self, index: int) -> float:
+        """Strength that a state stands for, 0…1."""
+        full = 1.0 if self.options.strength == "auto" else self.options.strength
+        return full * index / max(self.total, 1)
+
+    def index(self, strength: float) -> int:
+        """The state nearest to a strength; the final one for more than was walked."""
+        full = 1.0 if self.options.strength == "auto" else self.options.strength
+        return min(self.last, round(strength / full * self.total)) if full > 0 else self.last
+
+    def picture(self, index: int) -> Image.Image:
+        """A state in the whole photo, at the photo's own size."""
+        assert self.photo is not None
+        assert self.window is not None
+        return self._frame(index, self.photo, self.window, self.mask).image
+
+    def shown(self, index: int) -> Image.Image:
+        """The same for the page: small enough, and close up when `close`."""
+        view = self.near if self.close else self.whole
+        assert view is not None
+        return self._frame(index, view.photo, view.window, view.mask).image
+
+    def until(self, index: int) -> Walk:
+        """A copy that ends at a state; pictures are shared, not copied."""
+        part = replace(self, stopped=False)
+        part.states = self.states[: index + 1]
+        part.energies = self.energies[: index + 1]
+        part.distances = self.distances[: index + 1]
+        part.at = index
+        return part
+
+    def _frame(self, index: int, photo: Photo, window: Window, mask: Mask | None) -> Frame:
+        one = torch.tensor([self.energies[index]])
+        step = Step(
+            index,
+            to_tensor(self.states[index]),
+            one,
+            torch.tensor([self.distances[index]]),
+            torch.ones(1, dtype=torch.bool),
+        )
+        return Frame(step, index == self.last, photo, window, self.options.crop_only, mask)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds."""
+        assert self.photo is not None
+        arrays = [*self.states, self.photo.rgb, self.photo.alpha, self.mask]
+        for view in (self.whole, self.near):
+            if view is not None:
+                arrays += [view.photo.rgb, view.photo.alpha, view.mask]
+        return sum(array.nbytes for array in arrays if array is not None)
+
+
+def _is_small(frame: Frame) -> bool:
+    """Whether the window is so small in its photo that a change is hard to see."""
+    width, height = frame.photo.size
+    return frame.window.width * frame.window.height < CLOSE_SHARE * width * height
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A photo for the page, with the window and the mask that belong to it.
+
+    Attributes:
+        photo: at most `SHOWN_SIDE` pixels long.
+        window: in it.
+        mask: of its size.
+    """
+
+    photo: Photo
+    window: Window
+    mask: Mask | None
+
+
+def _whole(frame: Frame) -> View:
+    """The whole photo."""
+    width, height = frame.photo.size
+    return _view(frame, 0, 0, width, height)
+
+
+def _close(frame: Frame) -> View:
+    """The window with a little around it."""
+    window, (width, height) = frame.window, frame.photo.size
+    room = round(CLOSE_ROOM * max(window.width, window.height))
+    left, top = max(0, window.left - room), max(0, window.top - room)
+    right = min(width, window.left + window.width + room)
+    bottom = min(height, window.top + window.height + room)
+    return _view(frame, left, top, right - left, bottom - top)
+
+
+def _view(frame: Frame, left: int, top: int, width: int, height: int) -> View:
+    """A part of the photo at the size of the page."""
+    photo, window, mask = frame.photo, frame.window, frame.mask
+    scale = min(1.0, SHOWN_SIDE / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def part(pixels: Pixels) -> Pixels:
+        cut = pixels[top : top + height, left : left + width]
+        if scale == 1:
+            return np.ascontiguousarray(cut)
+        return np.asarray(Image.fromarray(cut).resize(size, Image.Resampling.LANCZOS))
+
+    x, y = round((window.left - left) * scale), round((window.top - top) * scale)
+    box = replace(
+        window,
+        left=x,
+        top=y,
+        width=max(1, min(size[0] - x, round(window.width * scale))),
+        height=max(1, min(size[1] - y, round(window.height * scale))),
+    )
+    alpha = None if photo.alpha is None else part(photo.alpha)
+    seen = None if mask is None else part(mask.astype(np.uint8) * 255) > 127
+    return View(Photo(rgb=part(photo.rgb), alpha=alpha), box, seen)
+
+
+class Shelf:
+    """The latest walk of each page, bounded in memory: the longest untouched goes first.
+
+    Args:
+        limit: bytes.
+    """
+
+    def __init__(self, limit: int = SHELF_MB * 1_000_000) -> None:
+        self.limit = limit
+        self._walks: OrderedDict[str, Walk] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, key: str, walk: Walk) -> None:
+        """Keep this one instead of the key's former one."""
+        with self._lock:
+            self._walks[key] = walk
+            self._walks.move_to_end(key)
+            total = sum(each.nbytes for each in self._walks.values())
+            while total > self.limit and len(self._walks) > 1:
+                total -= self._walks.popitem(last=False)[1].nbytes
+
+    def get(self, key: str) -> Walk | None:
+        """The key's walk, or None when there is none any more."""
+        with self._lock:
+            walk = self._walks.get(key)
+            if walk is not None:
+                self._walks.move_to_end(key)
+            return walk
+
+    def drop(self, key: str) -> None:
+        """Forget."""
+        with self._lock:
+            self._walks.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._walks)
+
+
+class Stops:
+    """Wishes to stop, by page: set at any time, asked for after every step."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, key: str) -> None:
+        """A run was asked for; earlier wishes do not concern it."""
+        with self._lock:
+            self._events[key] = threading.Event()
+
+    def event(self, key: str) -> threading.Event:
+        """Set when the run of this page shall stop."""
+        with self._lock:
+            return self._events.setdefault(key, threading.Event())
+
+    def stop(self, key: str) -> None:
+        """Stop the run of this page, begun or still in the queue."""
+        with self._lock:
+            if key in self._events:
+                self._events[key].set()
+
+    def end(self, key: str) -> None:
+        """The run is over."""
+        with self._lock:
+            self._events.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+
+def stem(path: str) -> str:
+    """Name of an upload without folder and suffix, for results."""
+    return Path(path).stem[:80] or "photo"

@@ -1,0 +1,66 @@
+"""What happened, in plain words."""
+
+from __future__ import annotations
+
+from html import escape
+
+from translate.domain import Domain
+from translate.translator import HARDLY, Score
+from translate.ui.walks import Walk
+
+
+def number(value: float) -> str:
+    """Two decimals and a true minus sign."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+def story(walk: Walk, index: int) -> str:
+    """A few sentences about the state that is shown."""
+    domain, first, now = walk.domain, walk.energies[0], walk.energies[index]
+    target, median = domain.calibration.target, domain.calibration.source[10]
+    assert walk.window is not None
+    framing = domain.framing if walk.options.framing == "auto" else walk.options.framing
+    parts: list[str] = []
+    if walk.stopped and index == walk.last:
+        parts.append(f"Stopped at step {index}.")
+    if walk.window.note:
+        parts.append(walk.window.note)
+    elif framing == "face":
+        parts.append("A face was found.")
+    if index == 0:
+        parts.append(f"This is the photo itself, energy {number(first)}.")
+    else:
+        verb = "fell" if now < first else "went"
+        parts.append(
+            f"In {index} small {'step' if index == 1 else 'steps'} the energy {verb} from "
+            f"{number(first)} to {number(now)}. Lower means more like the domain {domain.title}, "
+            f"whose typical pictures have {number(target)}."
+        )
+    if first <= target:
+        parts.append("This photo was already in the domain before the first step.")
+    elif index == walk.last and index > 0 and first - now < HARDLY * (median - target):
+        parts.append("That is hardly a change: try a higher strength or another framing.")
+    elif now <= target and index > 0:
+        parts.append("So to the model it is there now.")
+    return " ".join(parts)
+
+
+def verdict(domain: Domain, score: Score) -> str:
+    """Where an image stands between photos and the domain."""
+    target, median = domain.calibration.target, domain.calibration.source[10]
+    way = (median - score.energy) / ((median - target) or 1.0)
+    if score.energy <= target:
+        place = "It lies where typical pictures of this domain lie, or beyond."
+    elif way <= 0:
+        place = "It is further away than a typical photo."
+    else:
+        place = f"It lies {min(way, 1):.0%} of the way from typical photos to this domain."
+    return (
+        f"Energy {number(score.energy)}. {place} To the model it looks more like the domain "
+        f"{domain.title} than {score.percentile:.0f} % of the domain's own pictures."
+    )
+
+
+def failures(lines: list[str]) -> str:
+    """A list in HTML of what went wrong, one line each."""
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
