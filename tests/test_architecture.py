@@ -17,8 +17,8 @@ MODULES = {
 }
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
-    ("errors", "allocator"),
-    ("console", "files", "srgb", "domain", "device", "pgd", "grid", "smooth"),
+    ("errors", "allocator", "smooth"),
+    ("console", "files", "srgb", "domain", "device", "pgd", "grid"),
     ("image_io", "framing", "hub", "energy"),
     ("translator",),
     ("batch", "generate", "training"),

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.conftest import write_domain
 from translate import DomainError, Translator
-from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, read_domain
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, read_domain
 from translate.hub import bundled_domains, find_domain, open_domain
 
 
@@ -57,6 +57,9 @@ def test_unknown_fields_are_kept(folder: Path) -> None:
         ({"sha256": {}}, "sha256"),
         ({"framing": "scene"}, "pooled"),
         ({"pgd": {"steps": 0, "step_size": 1}}, "pgd.steps"),
+        ({"pgd": {"steps": 1, "step_size": 1, "coarse": [0.9, 0.2]}}, "exceed 1"),
+        ({"pgd": {"steps": 1, "step_size": 1, "coarse": [0.1] * 7}}, "levels"),
+        ({"pgd": {"steps": 1, "step_size": 1, "smooth": 1e9}}, "pgd.smooth"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),
         ({"calibration": {"data": [0, -1] + [0] * 19, "source": [0] * 21}}, "must not fall"),
     ],
@@ -178,3 +181,10 @@ def test_bundled_domains_are_whole_and_small(name: str) -> None:
 
 def test_anime_is_bundled() -> None:
     assert "anime" in bundled_domains()
+
+
+def test_the_coarse_part_of_a_walk_comes_first_furthest_off_first() -> None:
+    descent = Descent(steps=20, step_size=1.0, coarse=(0.25, 0.1))
+    assert [descent.halvings(i, 20) for i in range(20)] == [2] * 2 + [1] * 5 + [0] * 13
+    assert [descent.halvings(i, 4) for i in range(4)] == [1, 0, 0, 0]
+    assert Descent(steps=3, step_size=1.0).halvings(0, 3) == 0

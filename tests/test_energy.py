@@ -258,3 +258,18 @@ def test_downsample_gradients_are_those_of_the_convolution():
     assert torch.allclose(found, expected, atol=1e-14)
     assert torch.autograd.gradcheck(down, x)
     assert torch.autograd.gradgradcheck(down, x)  # R1 needs the second derivative
+
+
+def test_from_further_off_only_the_coarse_levels_speak():
+    model = network(size=32, channels=(4, 6, 8, 10))
+    small = network(size=16, channels=(6, 8, 10))
+    for level, kept in zip(small.levels, model.levels[1:], strict=True):
+        level.load_state_dict(kept.state_dict())
+    small.head.load_state_dict(model.head.state_dict())
+    x = images(32)
+    assert torch.allclose(model.logit(x, 1), small.logit(halve(model, x)), atol=1e-6)
+    assert not torch.allclose(model.logit(x, 1), model.logit(x))
+    assert torch.equal(model.energy(x, 2), -model(x, 2))
+    for halvings in (-1, 3):
+        with pytest.raises(SettingsError, match="halvings"):
+            model.logit(x, halvings)

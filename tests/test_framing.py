@@ -283,12 +283,12 @@ def test_paste_fades_in_only_where_photo_goes_on() -> None:
     pasted = paste(photo, window, np.full((50, 50, 3), 200, np.uint8))
     column = pasted[50:250, 100, 0].astype(int)
     assert (pasted[50:250] == pasted[50:250, :1]).all()  # no feather left and right
-    assert column[0] < 5
-    assert column[-1] < 5
-    assert (np.diff(column[:14]) > 0).all()  # 7 % of 200 pixels
-    assert (column[14:-14] == 200).all()
+    assert column[0] < 2
+    assert column[-1] < 2
+    assert (np.diff(column[:30]) > 0).all()  # 15 % of 200 pixels
+    assert (column[30:-30] == 200).all()
     np.testing.assert_array_equal(column, column[::-1])
-    assert np.abs(np.diff(column)).max() <= 25
+    assert np.abs(np.diff(column)).max() <= 12
 
 
 def test_paste_in_strips_has_no_seams() -> None:
@@ -297,8 +297,8 @@ def test_paste_in_strips_has_no_seams() -> None:
     result = 255 - extract(photo, window)
     whole = paste(photo, window, result).astype(int)
     change = whole[30:670, 300] - photo[30:670, 300]
-    full = (255 - 2 * photo[30:670, 300].astype(int))[60:-60]
-    assert np.abs(change[60:-60] - full).max() <= 1
+    full = (255 - 2 * photo[30:670, 300].astype(int))[96:-96]
+    assert np.abs(change[96:-96] - full).max() <= 1
 
 
 def test_pasting_back_what_was_seen_changes_almost_nothing() -> None:

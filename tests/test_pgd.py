@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from translate import pgd as engine
 from translate.errors import SettingsError
 from translate.pgd import PGD, attack, blend, descend
+from translate.smooth import smoothed
 
 SHAPE = (3, 3, 5, 6)
 TOLERANCE = 1e-5
@@ -554,8 +555,8 @@ MISTAKES = {
     "stops above": ("value > stop", "value < stop"),
     "stop forgotten": ("torch.where(active.view(-1, 1, 1, 1), moved, x)", "moved"),
     "gradient at the source": (
-        "_value_and_gradient(energy, x)\n        if stop",
-        "(_value(energy, x), _value_and_gradient(energy, source)[1])\n        if stop",
+        "_value_and_gradient(followed, place)",
+        "(_value(energy, place), _value_and_gradient(energy, source)[1])",
     ),
 }
 
@@ -577,3 +578,65 @@ def test_the_numeric_check_notices(name, monkeypatch):
 
 def test_an_unbroken_copy_passes(monkeypatch):
     numeric_check(_broken(LENGTH, f"({LENGTH})", monkeypatch))
+
+
+def test_a_guide_leads_and_the_energy_judges():
+    torch.manual_seed(0)
+    source = torch.rand(2, 3, 8, 8)
+    pgd = PGD(steps=4, step_size=0.5)
+
+    def towards(value):
+        return lambda x: ((x - value) ** 2).flatten(1).sum(1)
+
+    asked = []
+
+    def guide(index):
+        asked.append(index)
+        return towards(1.0) if index < 2 else None
+
+    states = list(descend(towards(0.0), source, pgd, guide=guide))
+    assert asked == [0, 1, 2, 3]
+    bright, dark = (list(descend(towards(v), source, pgd)) for v in (1.0, 0.0))
+    assert torch.equal(states[2].x, bright[2].x)
+    assert torch.equal(states[0].energy, dark[0].energy)
+    assert torch.allclose(states[2].energy, towards(0.0)(states[2].x))
+    back = list(descend(towards(0.0), states[2].x, PGD(steps=2, step_size=0.5)))
+    assert torch.allclose(states[4].x, back[2].x, atol=1e-6)
+
+
+def test_smoothing_is_where_the_first_move_sets_out():
+    torch.manual_seed(0)
+    source = torch.rand(2, 3, 16, 16)
+    pgd = PGD(steps=2, step_size=0.1, smooth=1.5)
+    flat = torch.zeros(()).expand(2)
+    states = list(descend(lambda x: flat + 0 * x.flatten(1).sum(1), source, pgd))
+    assert torch.equal(states[0].x, source)
+    assert torch.allclose(states[1].x, smoothed(source, 1.5), atol=1e-6)
+    assert torch.equal(states[2].x, states[1].x)  # once is enough
+    mask = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    mask[..., :8] = True
+    kept = list(descend(lambda x: 0 * x.flatten(1).sum(1), source, pgd, mask=mask))[-1].x
+    assert torch.equal(kept[..., 8:], source[..., 8:])
+    assert not torch.equal(kept[..., :8], source[..., :8])
+    near = PGD(steps=2, step_size=0.1, smooth=1.5, eps=0.05)
+    held = list(descend(lambda x: 0 * x.flatten(1).sum(1), source, near))[-1]
+    assert held.distance.max() <= 0.05 + 1e-5
+    settled = list(descend(lambda x: 0 * x.flatten(1).sum(1), source, pgd, stop=1.0))[-1].x
+    assert torch.equal(settled, source)
+
+
+@pytest.mark.parametrize("smooth", [-1.0, math.inf])
+def test_smooth_is_checked(smooth):
+    with pytest.raises(SettingsError, match="smooth"):
+        PGD(steps=1, step_size=1.0, smooth=smooth)
+
+
+def test_smoothing_keeps_constants_and_spreads_a_point_evenly():
+    assert torch.allclose(smoothed(torch.full((1, 3, 9, 9), 0.7), 2.0), torch.tensor(0.7))
+    point = torch.zeros(1, 1, 41, 41)
+    point[..., 20, 20] = 1.0
+    spread = smoothed(point, 3.0)
+    places = torch.arange(41.0) - 20
+    assert spread.sum().item() == pytest.approx(1.0, abs=1e-4)
+    assert (spread.sum(2).flatten() * places**2).sum().item() == pytest.approx(9.0, rel=0.05)
+    assert smoothed(point, 0.0) is point

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import itertools
 import json
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from translate.errors import TrainingError
@@ -68,6 +70,7 @@ k_max = 2
 auc_window = 2
 step_size = 0.5
 r1 = 0.1
+coarse = [0.5]
 """
 
 
@@ -707,3 +710,40 @@ def test_blur_reaches_its_share_of_the_images_and_keeps_their_mean():
     assert torch.equal(mixed[~changed], plain[~changed])
     assert (mixed[changed].std() < 0.6 * plain[changed].std()).item()
     assert torch.allclose(mixed.mean(), plain.mean(), atol=2e-3)
+
+
+def test_its_share_of_updates_looks_from_further_off_and_k_waits(new_trainer):
+    table = tomllib.loads(TOY)
+    final = {**table["stages"][1], "updates": 40, "k_start": 0, "updates_per_k": 2, "k_max": 9}
+    trainer = new_trainer(stages=[{**final, "auc": 1.0}])
+    reports = [trainer.update() for _ in range(40)]
+    away = sum(r.halvings for r in reports)
+    assert {r.halvings for r in reports} == {0, 1}
+    assert 10 < away < 30
+    assert [r.k for r in reports if not r.halvings] == [min(i // 2, 9) for i in range(40 - away)]
+
+
+def test_coarse_updates_train_no_finer_level(new_trainer):
+    table = tomllib.loads(TOY)
+    trainer = new_trainer(stages=[{**table["stages"][1], "coarse": [1.0]}])
+    before = copy.deepcopy(trainer.model.state_dict())
+    assert trainer.update().halvings == 1
+    changed = {k for k, v in trainer.model.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed
+    assert not any(name.startswith("levels.0.") for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("coarse", "words"), [([0.6, 0.6], "exceed 1"), ([0.1, 0.1, 0.1], "2 levels")]
+)
+def test_impossible_shares_of_coarse_updates_are_refused(new_trainer, coarse, words):
+    stages = [{**tomllib.loads(TOY)["stages"][1], "coarse": coarse}]
+    with pytest.raises(ValidationError, match=words):
+        new_trainer(stages=stages)
+
+
+def test_samples_use_only_distances_that_their_stage_trained(new_trainer):
+    recipe = new_trainer(sample_coarse=[0.5, 0.2], sample_smooth=0.125).recipe
+    assert recipe.descent_at(0).coarse == ()
+    assert recipe.descent_at(1).coarse == (0.5,)
+    assert recipe.descent_at(1).smooth == 4.0

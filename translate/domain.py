@@ -101,6 +101,9 @@ class Descent(BaseModel):
         steps: how many moves.
         step_size: L2 length of one move, in [0,1] pixels at the network's size.
         decay: see `translate.pgd.PGD`.
+        coarse: shares of the walk that follow the energy as seen from one, two, … halvings away
+            (`EnergyModel.logit`); furthest first, the rest of the walk at full size.
+        smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -108,6 +111,23 @@ class Descent(BaseModel):
     steps: int = Field(ge=1, le=10_000)
     step_size: float = Field(gt=0, allow_inf_nan=False)
     decay: float = Field(default=0.0, ge=0, le=1)
+    coarse: tuple[Unit, ...] = Field(default=(), max_length=7)
+    smooth: float = Field(default=0.0, ge=0, le=64)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if sum(self.coarse) > 1:
+            raise ValueError(f"coarse is {list(self.coarse)}; its shares may not exceed 1 together")
+        return self
+
+    def halvings(self, index: int, steps: int) -> int:
+        """How many halvings away move `index` (0 is the first) of `steps` looks from."""
+        passed = 0.0
+        for halvings in range(len(self.coarse), 0, -1):
+            passed += self.coarse[halvings - 1]
+            if index < round(passed * steps):
+                return halvings
+        return 0
 
     @property
     def travel(self) -> float:
@@ -204,6 +224,12 @@ class Domain(BaseModel):
             raise ValueError(f"sha256 must state {WEIGHTS_FILE} in 64 hexadecimal digits")
         if self.framing == "scene" and self.network.head == "aligned":
             raise ValueError("scene framing needs a pooled head")
+        levels = len(self.network.channels) - 1
+        if len(self.pgd.coarse) >= levels:
+            raise ValueError(
+                f"pgd.coarse looks {len(self.pgd.coarse)} halvings away, the network has "
+                f"{levels} levels"
+            )
         return self
 
 

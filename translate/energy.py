@@ -158,33 +158,41 @@ class EnergyModel(nn.Module):
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
 
-    def logit(self, x: Tensor) -> Tensor:
+    def logit(self, x: Tensor, halvings: int = 0) -> Tensor:
         """Raw scalar per image; sigmoid(logit) = P(x from p_data).
 
         Args:
             x: (N,3,H,W) float in [0,1]; H = W = `config.size` for an aligned head, else any
                 multiples of `config.stride`.
+            halvings: how many of the finest levels look away: the judgement on the picture as
+                seen from that much further off, whose gradient is smooth at that scale.
 
         Returns:
             (N,) float32, high for images like p_data.
+
+        Raises:
+            SettingsError: a shape, or a number of halvings, that the network does not take.
         """
         if x.ndim != 4 or x.shape[1] != 3:
             raise SettingsError(f"the network takes (N,3,H,W) pictures, not {tuple(x.shape)}")
         self.config.check_shape(x.shape[-2], x.shape[-1])
+        if not 0 <= halvings < len(self.levels):
+            raise SettingsError(f"halvings is {halvings}; use 0 to {len(self.levels) - 1}")
         rgb = (x - self.mean) / self.std
         features: Tensor | None = None
-        for level in self.levels:
-            features = level(rgb, features)
+        for depth, level in enumerate(self.levels):
+            if depth >= halvings:
+                features = level(rgb, features)
             rgb = self.down(rgb)
         return self.head(rgb, features)
 
-    def energy(self, x: Tensor) -> Tensor:
+    def energy(self, x: Tensor, halvings: int = 0) -> Tensor:
         """(N,3,H,W) float in [0,1] -> (N,) float32 = −logit."""
-        return -self.logit(x)
+        return -self.logit(x, halvings)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, halvings: int = 0) -> Tensor:
         """Same as `logit`."""
-        return self.logit(x)
+        return self.logit(x, halvings)
 
     def on(self, device: torch.device) -> Self:
         """Move to a device, in the memory order its convolutions are fastest in."""

@@ -33,7 +33,7 @@ FACE_CENTRE = (0.5, 0.45)
 
 _SNAP = 0.85  # a square this near to the largest possible one becomes that
 _MAX_ASPECT = 4  # a scene's long side is at most this many times `size`: memory has an end
-_FEATHER = 0.07  # width of the blended edge, as a fraction of the window's side
+_FEATHER = 0.15  # width of the blended edge, as a fraction of the window's side
 _STRIP = 256  # rows blended at a time, so that a large photo needs little memory
 _DETECT_SIDE = 640  # long side of the image that is searched for faces
 _MIN_FACE = 32  # smallest face looked for in that image

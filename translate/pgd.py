@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
 from translate.errors import SettingsError
+from translate.smooth import smoothed
 
 Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
+ScaledEnergy = Callable[..., Tensor]  # the same, and `halvings=` (`EnergyModel.energy`)
+Guide = Callable[[int], Energy | None]  # move -> the energy that it follows; None: the usual one
 
 TINY = 1e-12  # keeps 0/0 away from zero gradients and zero distances
 
@@ -29,6 +33,8 @@ class PGD:
         decay: in [0,1]; move k has length step_size · (1 − decay · k/steps).
         random_start: L2 or Linf radius of the noise added to the source before the first move;
             needs a generator.
+        smooth: sigma in pixels of the Gaussian blur that the first move sets out from, ≥ 0; the
+            blur takes away what the walk would have to, as skin texture on the way to a drawing.
 
     Raises:
         SettingsError: a value is out of range.
@@ -40,6 +46,7 @@ class PGD:
     norm: Literal["l2", "linf"] = "l2"
     decay: float = 0.0
     random_start: float = 0.0
+    smooth: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -54,6 +61,8 @@ class PGD:
             raise SettingsError(f"decay is {self.decay}; use a number from 0 to 1")
         if not 0 <= self.random_start < math.inf:
             raise SettingsError(f"random_start is {self.random_start}; use 0 or more")
+        if not 0 <= self.smooth < math.inf:
+            raise SettingsError(f"smooth is {self.smooth}; use 0 or more")
 
     def length(self, index: int) -> float:
         """Length of move `index` (0 is the first)."""
@@ -83,6 +92,7 @@ def descend(
     source: Tensor,
     pgd: PGD,
     *,
+    guide: Guide | None = None,
     mask: Tensor | None = None,
     stop: Tensor | float | None = None,
     generator: torch.Generator | None = None,
@@ -96,6 +106,8 @@ def descend(
         energy: (N,3,H,W) float32 in [0,1] -> (N,); any callable that autograd can follow.
         source: (N,3,H,W) float32 in [0,1].
         pgd: settings.
+        guide: says which energy a move follows, as coarse before fine; `Step.energy` and `stop`
+            stay with `energy`.
         mask: bool, broadcastable to source; pixels where it is False stay bit-equal.
         stop: energy, one number or (N,), at or below which an image stays where it is.
         generator: source of randomness for `pgd.random_start`.
@@ -110,13 +122,15 @@ def descend(
     x = _start(source, pgd, mask, generator)
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
     for index in range(pgd.steps + 1):
-        last = index == pgd.steps
-        value, gradient = (_value(energy, x), None) if last else _value_and_gradient(energy, x)
+        moved = None
+        if index == pgd.steps:
+            value = _value(energy, x)
+        else:
+            value, moved = _next(energy, guide, x, source, pgd, index, mask)
         if stop is not None:
             active = active & (value > stop)
         yield Step(index, x, value, l2_norm(x - source), active)
-        if gradient is not None:
-            moved = _move(x, gradient, source, pgd, index, mask)
+        if moved is not None:
             x = moved if stop is None else torch.where(active.view(-1, 1, 1, 1), moved, x)
 
 
@@ -136,6 +150,21 @@ def attack(energy: Energy, source: Tensor, pgd: PGD) -> Tensor:
         _, gradient = _value_and_gradient(energy, x)
         x = _move(x, gradient, source, pgd, index, None)
     return x
+
+
+def coarse_to_fine(energy: ScaledEnergy, halvings: Callable[[int], int]) -> Guide:
+    """A guide that follows one energy as seen from a distance which depends on the move.
+
+    Args:
+        energy: (N,3,H,W) in [0,1] and a number of halvings -> (N,).
+        halvings: of a move; 0 is the usual energy.
+    """
+
+    def guide(index: int) -> Energy | None:
+        away = halvings(index)
+        return partial(energy, halvings=away) if away else None
+
+    return guide
 
 
 def blend(*terms: tuple[Energy, float]) -> Energy:
@@ -207,6 +236,26 @@ def _value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
         value = energy(x)
         (gradient,) = torch.autograd.grad(value.sum(), x)
     return value.detach(), gradient
+
+
+def _next(
+    energy: Energy,
+    guide: Guide | None,
+    x: Tensor,
+    source: Tensor,
+    pgd: PGD,
+    index: int,
+    mask: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Energy of x, and where move `index` leads from there."""
+    followed = (guide(index) if guide else None) or energy
+    place = x
+    if index == 0 and pgd.smooth > 0:
+        place = _project(smoothed(x, pgd.smooth), source, pgd, mask)
+    value, gradient = _value_and_gradient(followed, place)
+    if followed is not energy or place is not x:
+        value = _value(energy, x)
+    return value, _move(place, gradient, source, pgd, index, mask)
 
 
 def _move(

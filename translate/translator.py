@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Self
 
 import numpy as np
@@ -28,7 +29,7 @@ from translate.image_io import (
     to_pil,
     to_tensor,
 )
-from translate.pgd import PGD, Step, descend
+from translate.pgd import PGD, Step, coarse_to_fine, descend
 
 SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
 HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
@@ -93,6 +94,7 @@ class Options:
             step_size=max(length * ratio, 1e-9),
             eps=math.inf if self.eps is None else self.eps * ratio,
             decay=own.decay,
+            smooth=own.smooth * ratio,
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
         )
 
@@ -252,7 +254,8 @@ class Translator:
             generator = torch.Generator().manual_seed(options.seed)
         stop = self.domain.calibration.target if options.strength == "auto" else None
         x = x.to(self.device).contiguous(memory_format=torch.channels_last)
-        for step in descend(self.energy, x, pgd, stop=stop, generator=generator):
+        guide = coarse_to_fine(self.energy, partial(self.domain.pgd.halvings, steps=pgd.steps))
+        for step in descend(self.energy, x, pgd, guide=guide, stop=stop, generator=generator):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
             yield step, last
             if last:
@@ -285,10 +288,10 @@ class Translator:
             percentile=self.domain.calibration.percentile(energy),
         )
 
-    def energy(self, x: Tensor) -> Tensor:
+    def energy(self, x: Tensor, halvings: int = 0) -> Tensor:
         """(N,3,H,W) float32 in [0,1] on the translator's device -> (N,) float32."""
         with autocast(self.device, self.dtype):
-            return self.model.energy(x)
+            return self.model.energy(x, halvings)
 
     def remark(self, first: Frame, last: Frame) -> str | None:
         """One plain sentence when the result needs one: already in the domain, or hardly moved."""

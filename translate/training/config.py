@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from translate.domain import NetworkConfig, describe
+from translate.domain import Descent, NetworkConfig, describe
 from translate.errors import TrainingError
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -99,6 +100,8 @@ class Stage(_Settings):
         auc_window: updates that the mean is taken over; also the least number per K.
         step_size: L2 length of one PGD step, in [0,1] pixels of a `reference_size` image.
         r1: weight γ of the penalty ½γ·E‖∇f‖² on p_data, at `reference_size`.
+        coarse: shares of the updates that train the network as seen from one, two, … halvings
+            away (`EnergyModel.logit`), so that walks can go from coarse to fine.
     """
 
     size: int = Field(ge=8)
@@ -112,9 +115,12 @@ class Stage(_Settings):
     auc_window: int = Field(default=25, ge=1)
     step_size: float = Field(gt=0)
     r1: float = Field(default=0.0, ge=0)
+    coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if sum(self.coarse) > 1:
+            raise ValueError(f"coarse is {list(self.coarse)}; its shares may not exceed 1 together")
         if self.k_start > self.k_max:
             raise ValueError(f"k_start {self.k_start} is above k_max {self.k_max}")
         return self
@@ -142,6 +148,8 @@ class Recipe(_Settings):
         sample_travel: travel of the translations the samples and the card use, as a share of
             √(3HW).
         sample_steps: PGD steps they take.
+        sample_coarse: shares of their walk at each halving, see `Descent`.
+        sample_smooth: sigma of the blur they set out from, as a share of the size.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -159,6 +167,8 @@ class Recipe(_Settings):
     betas: tuple[Beta, Beta] = (0.0, 0.99)
     sample_travel: float = Field(default=0.27, gt=0)
     sample_steps: int = Field(default=18, ge=1)
+    sample_coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    sample_smooth: float = Field(default=0.0, ge=0, le=0.2)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
     remarks: str = ""
@@ -171,9 +181,24 @@ class Recipe(_Settings):
         sizes = [stage.size for stage in self.stages]
         if any(b not in (a, 2 * a) for a, b in itertools.pairwise(sizes)):
             raise ValueError(f"stage sizes {sizes} must stay equal or double from stage to stage")
-        for index in range(len(sizes)):
-            self.network_at(index)
+        for index, stage in enumerate(self.stages):
+            levels = len(self.network_at(index).channels) - 1
+            if len(stage.coarse) >= levels:
+                raise ValueError(
+                    f"stage {index} looks {len(stage.coarse)} halvings away, but has "
+                    f"{levels} levels"
+                )
         return self
+
+    def descent_at(self, stage: int) -> Descent:
+        """How samples are walked in a stage: all `sample_steps` moves."""
+        size = self.stages[stage].size
+        return Descent(
+            steps=self.sample_steps,
+            step_size=round(self.sample_travel * math.sqrt(3) * size / self.sample_steps, 6),
+            coarse=self.sample_coarse[: len(self.stages[stage].coarse)],
+            smooth=self.sample_smooth * size,
+        )
 
     def network_at(self, stage: int) -> NetworkConfig:
         """The network of one stage: the final one without its finest levels."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +26,12 @@ from translate.domain import (
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import TrainingError
 from translate.files import atomic_path
-from translate.pgd import PGD, Energy, descend
+from translate.pgd import ScaledEnergy
 from translate.training import checkpoint
 from translate.training.card import model_card
 from translate.training.config import Recipe, Source
 from translate.training.data import batches, first_images, load_images
+from translate.training.samples import walk
 
 HALF_TOLERANCE = 2 / 255  # largest change of a translated pixel that half precision may make
 PROBE = 16  # photos that this is tried on
@@ -67,7 +67,7 @@ def export(
 
     Strength 1.0 is set to the fewest steps after which `recipe.sample_reach` of the held-out
     photos of the first p_0 source are at or below the median energy of held-out p_data images, at
-    most the recipe's `sample_steps`.
+    most the recipe's `sample_steps`; always those where the walk goes from coarse to fine.
 
     Args:
         checkpoint_path: file, or the folder of a run for its latest checkpoint.
@@ -93,22 +93,24 @@ def export(
         return first_images(images, len(images))
 
     data, source = held_out(recipe.data.p_data[0]), held_out(recipe.data.p_0[0])
-    half = _half_is_enough(model, recipe, source[:PROBE].to(device))
+    half = _half_is_enough(model, recipe.descent_at(stage), source[:PROBE].to(device))
     if half:  # measure what is shipped
         model.load_state_dict({k: v.half() for k, v in model.state_dict().items()})
 
-    def energy(x: Tensor) -> Tensor:
+    def energy(x: Tensor, halvings: int = 0) -> Tensor:
         with autocast(device, dtype):
-            return model.energy(x)
+            return model.energy(x, halvings)
 
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
-    length = step_size(recipe, size)
-    walk = _walk(energy, source, PGD(steps=recipe.sample_steps, step_size=length), device)
-    calibration = Calibration(data=_quantiles(data_energy), source=_quantiles(walk.energy[0]))
-    reached = (walk.energy <= calibration.target).float().mean(dim=1)
+    descent = recipe.descent_at(stage)
+    measured = _walk(energy, source, descent, device)
+    calibration = Calibration(data=_quantiles(data_energy), source=_quantiles(measured.energy[0]))
+    reached = (measured.energy <= calibration.target).float().mean(dim=1)
     enough = (reached >= recipe.sample_reach).nonzero()
-    steps = max(1, int(enough[0])) if len(enough) else recipe.sample_steps
-    metrics = _metrics(walk, steps, data_energy, reached, len(source))
+    steps = recipe.sample_steps
+    if len(enough) and not descent.coarse:  # a walk from coarse to fine has no early end
+        steps = max(1, int(enough[0]))
+    metrics = _metrics(measured, steps, data_energy, reached, len(source))
 
     out.mkdir(parents=True, exist_ok=True)
     weights = {
@@ -123,7 +125,7 @@ def export(
         summary=recipe.summary,
         framing=recipe.framing,
         network=model.config,
-        pgd=Descent(steps=steps, step_size=round(length, 6)),
+        pgd=descent.model_copy(update={"steps": steps}),
         calibration=calibration,
         p_data=tuple(_images(s) for s in recipe.data.p_data),
         p_0=tuple(_images(s) for s in recipe.data.p_0),
@@ -148,20 +150,14 @@ def export(
     return domain
 
 
-def step_size(recipe: Recipe, size: int) -> float:
-    """L2 length of one sampling step at a size, in [0,1] pixels."""
-    return recipe.sample_travel * math.sqrt(3) * size / recipe.sample_steps
-
-
-def _half_is_enough(model: EnergyModel, recipe: Recipe, source: Tensor) -> bool:
-    pgd = PGD(steps=recipe.sample_steps, step_size=step_size(recipe, model.config.size))
+def _half_is_enough(model: EnergyModel, descent: Descent, source: Tensor) -> bool:
     half = EnergyModel(model.config).on(source.device).requires_grad_(False)
     half.load_state_dict({k: v.half() for k, v in model.state_dict().items()})
-    ends = [list(descend(m.energy, source, pgd))[-1].x for m in (model, half)]
+    ends = [list(walk(m.energy, source, descent))[-1].x for m in (model, half)]
     return float((ends[0] - ends[1]).abs().max()) <= HALF_TOLERANCE
 
 
-def _walk(energy: Energy, source: Tensor, pgd: PGD, device: torch.device) -> Walk:
+def _walk(energy: ScaledEnergy, source: Tensor, descent: Descent, device: torch.device) -> Walk:
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure as ssim
     except ImportError:
@@ -170,10 +166,10 @@ def _walk(energy: Energy, source: Tensor, pgd: PGD, device: torch.device) -> Wal
         ) from None
     energies: list[Tensor] = []
     distances: list[Tensor] = []
-    similar = torch.zeros(pgd.steps + 1)
+    similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
         x = batch.to(device).contiguous(memory_format=torch.channels_last)
-        states = list(descend(energy, x, pgd))
+        states = list(walk(energy, x, descent))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]

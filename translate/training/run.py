@@ -110,8 +110,7 @@ def _sample(trainer: Trainer, session: Session) -> None:
         trainer.ema,
         first_images(images, session.sample_count),
         session.out / "samples" / f"{trainer.position.total_updates:07d}.png",
-        steps=recipe.sample_steps,
-        travel=recipe.sample_travel,
+        descent=recipe.descent_at(trainer.position.stage),
         dtype=trainer.dtype,
     )
 

@@ -2,59 +2,62 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from translate.device import autocast
+from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.grid import image_grid
 from translate.image_io import write_image
-from translate.pgd import PGD, attack
+from translate.pgd import PGD, ScaledEnergy, Step, coarse_to_fine, descend
 
 
-def translations(
-    model: EnergyModel, x: Tensor, *, steps: int, travel: float, dtype: torch.dtype
-) -> Tensor:
-    """PGD from x.
+def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Step]:
+    """The descent of a recipe, as the program walks it later.
 
     Args:
-        model: frozen.
-        x: (N,3,H,W) float32 in [0,1], on the model's device.
-        steps: PGD steps.
-        travel: step size × steps, as a share of √(3HW).
-        dtype: of the convolutions.
-
-    Returns:
-        (N,3,H,W) float32 in [0,1].
+        energy: `EnergyModel.energy`, in any precision.
+        source: (N,3,H,W) float32 in [0,1], on the model's device.
+        descent: settings.
     """
-
-    def energy(images: Tensor) -> Tensor:
-        with autocast(images.device, dtype):
-            return model.energy(images)
-
-    length = travel * math.sqrt(x[0].numel()) / steps
-    return attack(energy, x, PGD(steps=steps, step_size=length))
+    pgd = PGD(
+        steps=descent.steps,
+        step_size=descent.step_size,
+        decay=descent.decay,
+        smooth=descent.smooth,
+    )
+    guide = coarse_to_fine(energy, partial(descent.halvings, steps=descent.steps))
+    return descend(energy, source, pgd, guide=guide)
 
 
 def write_samples(
-    model: EnergyModel,
-    x: Tensor,
-    file: Path,
-    *,
-    steps: int,
-    travel: float,
-    dtype: torch.dtype,
+    model: EnergyModel, x: Tensor, file: Path, *, descent: Descent, dtype: torch.dtype
 ) -> None:
-    """Write a PNG: rows of sources, below each its translation."""
+    """Write a PNG: rows of sources, below each its translation.
+
+    Args:
+        model: frozen.
+        x: (N,3,H,W) float32 in [0,1].
+        file: to write.
+        descent: how far and how.
+        dtype: of the convolutions.
+    """
     device = next(model.parameters()).device
     x = x.to(device).contiguous(memory_format=torch.channels_last)
-    result = translations(model, x, steps=steps, travel=travel, dtype=dtype)
+
+    def energy(images: Tensor, halvings: int = 0) -> Tensor:
+        with autocast(device, dtype):
+            return model.energy(images, halvings)
+
+    *_, last = walk(energy, x, descent)
     columns = min(12, len(x))
     rows = [
-        torch.cat([x[i : i + columns], result[i : i + columns]])
+        torch.cat([x[i : i + columns], last.x[i : i + columns]])
         for i in range(0, len(x) - len(x) % columns, columns)
     ]
     write_image(image_grid(torch.cat(rows), columns=columns), file, overwrite=True)

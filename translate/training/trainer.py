@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ class Report:
 
     Attributes:
         stage, update, k: where the run stands.
+        halvings: how far off the network looked from, see `EnergyModel.logit`.
         loss: binary loss.
         r1: ½·E‖∇f‖² at the stage's resolution, NaN on updates without it.
         auc: data against attacked images.
@@ -39,6 +41,7 @@ class Report:
     stage: int
     update: int
     k: int
+    halvings: int
     loss: float
     r1: float
     auc: float
@@ -128,8 +131,9 @@ class Trainer:
         stage, position = self.stage, self.position
         data, start = self.batch()
         length = self.recipe.step_size_at(position.stage)
-        attacked = self._attack(start, position.k, length)
-        loss, r1, logits = self._losses(data, attacked)
+        halvings = self._halvings()
+        attacked = self._attack(start, position.k, length, halvings)
+        loss, r1, logits = self._losses(data, attacked, halvings)
         slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
         if not torch.isfinite(loss + torch.nn.utils.get_total_norm(slopes).cpu()):
             raise TrainingError(
@@ -143,6 +147,7 @@ class Trainer:
             stage=position.stage,
             update=position.update,
             k=position.k,
+            halvings=halvings,
             loss=float(loss),
             r1=float(r1),
             auc=float(auc(*logits)),
@@ -200,28 +205,41 @@ class Trainer:
             ema = grown
         self._use(model, ema)
 
-    def _logit(self, x: Tensor) -> Tensor:
-        with autocast(self.device, self.dtype):
-            return self.model(x)
+    def _halvings(self) -> int:
+        """Drawn for this update from the shares of the stage."""
+        draw = torch.Generator().manual_seed(
+            self.recipe.seed * 999_983 + self.position.total_updates
+        )
+        left = float(torch.rand((), generator=draw))
+        for halvings, share in enumerate(self.stage.coarse, 1):
+            left -= share
+            if left < 0:
+                return halvings
+        return 0
 
-    def _attack(self, start: Tensor, k: int, length: float) -> Tensor:
+    def _logit(self, x: Tensor, halvings: int) -> Tensor:
+        with autocast(self.device, self.dtype):
+            return self.model(x, halvings)
+
+    def _attack(self, start: Tensor, k: int, length: float, halvings: int) -> Tensor:
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
-            return attack(lambda x: -self._logit(x), start, PGD(steps=k, step_size=length))
+            pgd = PGD(steps=k, step_size=length)
+            return attack(lambda x: -self._logit(x, halvings), start, pgd)
         finally:
             self.model.requires_grad_(True)
 
     def _losses(
-        self, data: Tensor, attacked: Tensor
+        self, data: Tensor, attacked: Tensor, halvings: int
     ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self._logit(data), self._logit(attacked)
+        logits = self._logit(data, halvings), self._logit(attacked, halvings)
         loss = binary_loss(*logits)
         loss.backward()
         r1 = torch.full((), float("nan"))
         weight, every = self.recipe.r1_at(self.position.stage), self.recipe.r1_every
         if weight > 0 and self.position.update % every == 0:
-            penalty = r1_penalty(self._logit, data)
+            penalty = r1_penalty(partial(self._logit, halvings=halvings), data)
             (weight * every * penalty).backward()
             r1 = penalty.detach().cpu()
         return loss.detach().cpu(), r1, (logits[0].detach(), logits[1].detach())
@@ -237,9 +255,11 @@ class Trainer:
         position = self.position
         position.update += 1
         position.total_updates += 1
-        position.k_update += 1
         position.total_images += stage.batch_size
         position.seconds += report.seconds
+        if report.halvings:
+            return  # K follows what the whole network can do
+        position.k_update += 1
         position.aucs = [*position.aucs, report.auc][-stage.auc_window :]
         full = len(position.aucs) == stage.auc_window
         passed = full and sum(position.aucs) / len(position.aucs) > stage.auc
