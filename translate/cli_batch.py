@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from translate.batch.report import Tally
     from translate.batch.session import Session
     from translate.batch.workshop import Workshop
+    from translate.translator import Translator
 
 LINE_EVERY_S = 5.0  # between lines of progress where there is no terminal
 STOPPED = 130  # exit code after a signal
@@ -109,6 +111,9 @@ def batch(
     log: Annotated[Path | None, typer.Option(help="Journal; default: run.jsonl in OUT.")] = None,
     max_pixels: MaxPixels = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at a failure.")] = False,
+    runner: Annotated[
+        Literal["local", "ray"], typer.Option("--engine", help="ray: actors of a Ray cluster.")
+    ] = "local",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
 ) -> None:
     """Translate a folder of photos into another folder; a stopped run goes on where it was."""
@@ -149,14 +154,16 @@ def batch(
     )
     size = _batch_size(batch_size)
     session = open_session(request, _listed(sources))
-    translator = Translator.load(domain, device=device, dtype=dtype)
+    load = partial(Translator.load, domain, device=device, dtype=dtype)
+    translator = load()
     engine = Engine(translator, options, size, say)
     workshop = Workshop(translator, settings, session.results, overwrite=overwrite)
     _start(engine, len(session.items), session.found)
     if dry_run:
         _print_plan(session, workshop)
     else:
-        _run(session, workshop, engine, workers, fail_fast)
+        spread = load if runner == "ray" else None
+        _run(session, workshop, engine, workers, fail_fast, spread)
 
 
 def score(
@@ -264,9 +271,15 @@ def _print_plan(session: Session, workshop: Workshop) -> None:
 
 
 def _run(
-    session: Session, workshop: Workshop, engine: Engine, workers: int | None, fail_fast: bool
+    session: Session,
+    workshop: Workshop,
+    engine: Engine,
+    workers: int | None,
+    fail_fast: bool,
+    spread: Callable[[], Translator] | None,
 ) -> None:
-    """Run, report, and exit by what came of it."""
+    """Run here, or `spread` over actors; report, and exit by what came of it."""
+    from translate.batch.cluster import Cluster, task_of
     from translate.batch.journal import Journal
     from translate.batch.locks import results_folder
     from translate.batch.pipeline import Pipeline
@@ -287,9 +300,13 @@ def _run(
         closing(Journal(request.journal)) as journal,
         on_signals(ask),
     ):
-        pipeline = Pipeline(
-            workshop, engine, journal, workers=workers, stop=stop, fail_fast=fail_fast
-        )
+        if spread is None:
+            pipeline = Pipeline(
+                workshop, engine, journal, workers=workers, stop=stop, fail_fast=fail_fast
+            )
+        else:
+            task = task_of(session.items, workshop, engine, spread, workers)
+            pipeline = Cluster(task, journal, say, stop=stop, fail_fast=fail_fast)
         with _progress(tally) as show:
             for record in pipeline.run(session.items, problems):
                 tally.add(record)

@@ -181,7 +181,7 @@ def _ramp(start: int, length: int, total: int) -> npt.NDArray[np.float32]:
 def _solid(weights: npt.NDArray[np.float32]) -> slice:
     """The middle of a ramp, where all weights are 1."""
     ones = np.flatnonzero(weights == 1)
-    return slice(int(ones[0]), int(ones[-1]) + 1)
+    return slice(int(ones[0]), int(ones[-1]) + 1) if ones.size else slice(0, 0)
 
 
 def _strips(
