@@ -162,8 +162,7 @@ def batch(
     if dry_run:
         _print_plan(session, workshop)
     else:
-        spread = load if runner == "ray" else None
-        _run(session, workshop, engine, workers, fail_fast, spread)
+        _run(session, workshop, engine, workers, fail_fast, load if runner == "ray" else None)
 
 
 def score(
