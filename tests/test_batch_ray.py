@@ -15,6 +15,8 @@ from PIL import Image
 ON_RAY = """
 import os, sys
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_worker_niceness"] = "0"  # else a busy machine keeps the actors waiting
+os.environ["RAY_raylet_start_wait_time_s"] = "600"
 import ray
 ray.init(
     num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False,
