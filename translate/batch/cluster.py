@@ -201,7 +201,8 @@ class Cluster:
         gpus = int(resources.get("GPU", 0))
         count = self.actors or max(1, gpus or int(resources.get("CPU", 1)))
         calls = max(1, -(-len(self.task.items) // self.task.share))
-        data = self._data.range(calls, override_num_blocks=calls).map_batches(
+        numbers = [{"id": number} for number in range(calls)]  # here: a reading task needs a core
+        data = self._data.from_items(numbers, override_num_blocks=calls).map_batches(
             Actor,
             fn_constructor_args=(self.task,),
             batch_size=1,  # number of a share: so a share's device batches are the plain run's
