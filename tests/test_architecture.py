@@ -28,6 +28,7 @@ LAYERS = (
     ("ui",),
     ("cli_hub", "cli_convert", "cli_evaluate", "cli_serve"),
     ("cli_batch",),
+    ("cli_score",),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -344,6 +347,46 @@ def test_files_that_may_not_be_read(tiny_domain: Path, tmp_path: Path) -> None:
     assert errors["01.png"] is None
 
 
+SMALL_DISK = """
+mount -t tmpfs -o size=200k none "$OUT" || exit 99
+"$@"; echo $? > "$KEPT.code"
+cp -a "$OUT" "$KEPT" && df "$OUT" > "$KEPT.df"
+"""
+SMALL_FILES = """
+import os, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def run_on_a_full_disk(command: list[str], out: Path) -> tuple[int, str]:
+    """Exit code and output; `out` then holds what the small disk held.
+
+    The disk is a file system of 200 KB in a mount namespace of its own, or, where the system lets
+    nobody make one, a limit on the size of files, which fails in the same call.
+    """
+    out.mkdir()
+    kept = out.with_name("kept")
+    environment = {**os.environ, "OUT": str(out), "KEPT": str(kept)}
+    for space in (["unshare", "-rm"], ["unshare", "-m"]):
+        probe = subprocess.run(
+            [*space, "mount", "-t", "tmpfs", "none", out], capture_output=True, check=False
+        )
+        if probe.returncode == 0:
+            done = subprocess.run(
+                [*space, "sh", "-c", SMALL_DISK, "sh", *command],
+                capture_output=True, text=True, check=False, env=environment,
+            )  # fmt: skip
+            assert not any(out.iterdir())  # it was another disk
+            out.rmdir()
+            kept.rename(out)
+            return int(kept.with_name("kept.code").read_text()), done.stdout
+    limited = [sys.executable, "-c", SMALL_FILES, *command]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
 def test_a_full_disk_stops_the_run_and_keeps_what_is_done(
     cli: Cli, tiny_domain: Path, tmp_path: Path
 ) -> None:
@@ -353,19 +396,11 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_done(
     for name in ("05.bmp", "06.bmp"):
         Image.fromarray(noise).save(source / name)
     fill(source / "later", 6)
-    script = (
-        "import resource, signal, sys\n"
-        "import torch\n"
-        "from translate.cli import batch_main\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))\n"
-        "batch_main()"
-    )
+    script = "from translate.cli import batch_main; batch_main()"
     command = [sys.executable, "-c", script, str(source), str(out), "-d", str(tiny_domain)]
-    command += ["--batch-size", "2", "--workers", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    assert "stopped: the disk of OUT is full" in done.stdout
+    code, printed = run_on_a_full_disk([*command, "--batch-size", "2", "--workers", "1"], out)
+    assert code == 1
+    assert "stopped: the disk of OUT is full" in printed
     assert set(names) <= set(contents(out))
     assert not any(name.endswith((".bmp", ".tmp")) for name in contents(out))
     records = list(read(out / "run.jsonl"))
@@ -516,6 +551,35 @@ def test_moving_pictures_keep_frames_and_timing(
         assert "5 frames do not fit into one .jpg" in refused.out
 
 
+def test_every_page_of_a_tiff(
+    cli: Cli, tiny: Translator, tiny_domain: Path, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    pages = [picture(seed) for seed in range(3)]
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    pages[0].save(source / "p.tif", save_all=True, append_images=pages[1:], exif=exif)
+    pages[0].save(source / "q.tiff", save_all=True, append_images=[picture(9, 20, 10)])
+    assert cli("batch", source, out, "-d", tiny_domain, "--dtype", "float32").code == 0
+    with Image.open(out / "p.tif") as result:
+        assert result.n_frames == 3
+        assert result.getexif()[0x010F] == "Maker"
+        for index, page in enumerate(pages):
+            result.seek(index)
+            error = np.array(result).astype(int) - np.array(tiny(page))
+            assert np.abs(error).max() <= 1
+    with Image.open(out / "q.tiff") as result:
+        assert result.n_frames == 1
+        assert result.size == (60, 44)
+    records = {line["input"]: line for line in lines(out)}
+    assert records["p.tif"]["frames"] == 3
+    assert "only the first was translated" in records["q.tiff"]["note"]
+    refused = cli("batch", source / "p.tif", tmp_path / "j", "-d", tiny_domain, "--format", "webp")
+    assert refused.code == 1
+    assert "3 pages do not fit into one .webp" in refused.out
+
+
 def test_heic(cli: Cli, tiny_domain: Path, tmp_path: Path) -> None:
     import pillow_heif
 
@@ -557,6 +621,40 @@ def test_start_line_progress_and_usage_errors(
         assert refused.code == 2
         assert refused.err.splitlines()[-1].startswith("error: ")
         assert words in refused.err
+
+
+def test_bar_on_a_terminal(
+    cli: Cli, tiny_domain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    fill(source, 3)
+    (source / "bad.png").write_bytes(b"no image")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    ours, theirs = pty.openpty()
+    seen = bytearray()
+
+    def look() -> None:
+        with contextlib.suppress(OSError):  # what a terminal answers once its other side is closed
+            while piece := os.read(ours, 4096):
+                seen.extend(piece)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        done = cli("batch", source, out, "-d", tiny_domain)
+    reader.join()
+    os.close(ours)
+    text = seen.decode()
+    assert done.code == 1
+    assert "4/4" in text
+    assert re.search(r"\d images/s, \d+ s left", text)
+    assert "failed: Cannot read" in text
+    show, hide, clear = "\x1b[?25h", "\x1b[?25l", "\x1b[2K"
+    assert text.rindex(show) > text.rindex(hide)  # the cursor is back
+    assert clear in text[text.rindex("images/s") :]  # and the bar is gone
+    assert "3 translated" in done.out
 
 
 def test_list_on_standard_input(

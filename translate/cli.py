@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from translate.allocator import keep_freed_memory
-from translate.cli_batch import batch, batch_app, score
+from translate.cli_batch import batch, batch_app
 from translate.cli_convert import convert
 from translate.cli_evaluate import evaluate_app
 from translate.cli_hub import domains_app, fetched, push
+from translate.cli_score import score
 from translate.cli_serve import serve, serve_app
 from translate.console import (
     Device,
@@ -69,7 +70,7 @@ def image(
     domain: DomainName = "anime",
     revision: Revision = None,
     offline: Offline = False,
-    strength: Strength = "auto",
+    strength: Strength = "1.0",
     steps: Steps = None,
     step_size: StepSize = None,
     eps: Eps = None,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from translate.batch.report import Tally
     from translate.batch.session import Session
     from translate.batch.workshop import Workshop
+    from translate.translator import Translator
 
 LINE_EVERY_S = 5.0  # between lines of progress where there is no terminal
 STOPPED = 130  # exit code after a signal
@@ -74,7 +74,7 @@ def batch(
     domain: DomainName = "anime",
     revision: Revision = None,
     offline: Offline = False,
-    strength: Strength = "auto",
+    strength: Strength = "1.0",
     steps: Steps = None,
     step_size: StepSize = None,
     eps: Eps = None,
@@ -114,6 +114,9 @@ def batch(
     log: Annotated[Path | None, typer.Option(help="Journal; default: run.jsonl in OUT.")] = None,
     max_pixels: MaxPixels = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at a failure.")] = False,
+    runner: Annotated[
+        Literal["local", "ray"], typer.Option("--engine", help="ray: actors of a Ray cluster.")
+    ] = "local",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
 ) -> None:
     """Translate a folder of photos into another folder; a stopped run goes on where it was."""
@@ -144,7 +147,7 @@ def batch(
     request = Request(
         sources=tuple(sources),
         out=out,
-        selection=_selection(recursive, include, exclude),
+        selection=read_selection(recursive, include, exclude),
         file_format=file_format,
         suffix=suffix,
         shard=Shard.parse(shard),
@@ -152,75 +155,22 @@ def batch(
         log=log,
         overwrite=overwrite,
     )
-    size = _batch_size(batch_size)
-    session = open_session(request, _listed(sources))
-    translator = Translator.load(fetched(domain, revision, offline), device=device, dtype=dtype)
+    size = read_batch_size(batch_size)
+    session = open_session(request, read_listed(sources))
+    found = fetched(domain, revision, offline)
+    load = partial(Translator.load, found, device=device, dtype=dtype)
+    translator = load()
     engine = Engine(translator, options, size, say)
     workshop = Workshop(translator, settings, session.results, overwrite=overwrite)
-    _start(engine, len(session.items), session.found)
+    say_start(engine, len(session.items), session.found)
     if dry_run:
         _print_plan(session, workshop)
     else:
-        _run(session, workshop, engine, workers, fail_fast)
+        _run(session, workshop, engine, workers, fail_fast, load if runner == "ray" else None)
 
 
-def score(
-    sources: Sources,
-    domain: DomainName = "anime",
-    revision: Revision = None,
-    offline: Offline = False,
-    framing: FramingFlag = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    recursive: Recursive = True,
-    include: Include = None,
-    exclude: Exclude = None,
-    limit: Limit = None,
-    batch_size: BatchSize = "auto",
-    workers: Workers = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    max_pixels: MaxPixels = None,
-) -> None:
-    """Tell how in-domain photos are: energy, probability, percentile among real target images."""
-    from translate.batch.engine import Engine
-    from translate.batch.inputs import find_inputs
-    from translate.batch.score import score_files, score_options
-    from translate.image_io import DEFAULT_MAX_PIXELS
-    from translate.translator import Options, Translator
-
-    options = Options(framing=framing, max_pixels=max_pixels or DEFAULT_MAX_PIXELS)
-    size = _batch_size(batch_size)
-    selection = _selection(recursive, include, exclude)
-    found = find_inputs(sources, selection, listed=_listed(sources))
-    inputs = found.inputs[:limit]
-    translator = Translator.load(fetched(domain, revision, offline), device=device, dtype=dtype)
-    engine = Engine(translator, score_options(options), size, say)
-    _start(engine, len(inputs), found)
-    if not as_json:
-        print("    energy  probability  percentile  file")
-    failed = len(found.unreadable)
-    for _, reason in found.unreadable:
-        say(f"failed: {reason}")
-    for scored in score_files(engine, inputs, workers=workers):
-        name, result = str(scored.input.path), scored.score
-        if isinstance(result, str):
-            failed += 1
-            say(f"failed: {result}")
-            if as_json:
-                print(json.dumps({"file": name, "error": result}), flush=True)
-        elif as_json:
-            print(json.dumps({"file": name, **asdict(result)}), flush=True)
-        else:
-            print(
-                f"{result.energy:10.3f}  {result.probability:11.4f}  {result.percentile:9.1f}%  "
-                f"{printable(name)}",
-                flush=True,
-            )
-    if failed:
-        raise typer.Exit(1)
-
-
-def _batch_size(text: str) -> int | None:
+def read_batch_size(text: str) -> int | None:
+    """`auto` is None; raises `SettingsError` for what is no size."""
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) < 1:
@@ -228,17 +178,22 @@ def _batch_size(text: str) -> int | None:
     return int(text)
 
 
-def _selection(recursive: bool, include: list[str] | None, exclude: list[str] | None) -> Selection:
+def read_selection(
+    recursive: bool, include: list[str] | None, exclude: list[str] | None
+) -> Selection:
+    """The flags of which files to take, as one thing."""
     from translate.batch.inputs import Selection as Chosen
 
     return Chosen(recursive=recursive, include=tuple(include or ()), exclude=tuple(exclude or ()))
 
 
-def _listed(sources: Sequence[str]) -> bytes:
+def read_listed(sources: Sequence[str]) -> bytes:
+    """The list on standard input, where `-` asks for it."""
     return sys.stdin.buffer.read() if "-" in sources else b""
 
 
-def _start(engine: Engine, total: int, found: Found) -> None:
+def say_start(engine: Engine, total: int, found: Found) -> None:
+    """Domain, device, dtype, batch size, inputs, and what was left out."""
     translator = engine.translator
     dtype = str(translator.dtype).removeprefix("torch.")
     side = translator.domain.network.size
@@ -271,9 +226,15 @@ def _print_plan(session: Session, workshop: Workshop) -> None:
 
 
 def _run(
-    session: Session, workshop: Workshop, engine: Engine, workers: int | None, fail_fast: bool
+    session: Session,
+    workshop: Workshop,
+    engine: Engine,
+    workers: int | None,
+    fail_fast: bool,
+    spread: Callable[[], Translator] | None,
 ) -> None:
-    """Run, report, and exit by what came of it."""
+    """Run here, or `spread` over actors; report, and exit by what came of it."""
+    from translate.batch.cluster import Cluster, task_of
     from translate.batch.journal import Journal
     from translate.batch.locks import results_folder
     from translate.batch.pipeline import Pipeline
@@ -294,9 +255,13 @@ def _run(
         closing(Journal(request.journal)) as journal,
         on_signals(ask),
     ):
-        pipeline = Pipeline(
-            workshop, engine, journal, workers=workers, stop=stop, fail_fast=fail_fast
-        )
+        if spread is None:
+            pipeline = Pipeline(
+                workshop, engine, journal, workers=workers, stop=stop, fail_fast=fail_fast
+            )
+        else:
+            task = task_of(session.items, workshop, engine, spread, workers)
+            pipeline = Cluster(task, journal, say, stop=stop, fail_fast=fail_fast)
         with _progress(tally) as show:
             for record in pipeline.run(session.items, problems):
                 tally.add(record)

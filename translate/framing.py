@@ -37,6 +37,8 @@ _FEATHER = 0.15  # width of the blended edge, as a fraction of the window's side
 _STRIP = 256  # rows blended at a time, so that a large photo needs little memory
 _DETECT_SIDE = 640  # long side of the image that is searched for faces
 _MIN_FACE = 32  # smallest face looked for in that image
+_LARGE_FIRST = (0.4, 0.15)  # smallest faces of quicker searches, of the image's short side
+_ROOM = 1.5  # a box so many times the smallest one is what a search for all sizes finds, too
 _SURE_FACE = 0.2  # in the less certain passes, as a fraction of the image's short side
 _TILT = 25.0  # degrees; heads tilted further than about 15 are missed upright
 
@@ -130,14 +132,16 @@ def paste(rgb: Pixels, window: Window, result: Pixels, *, detail: float = 0.0) -
     seen = _resize(extract(rgb, window), window.width, window.height) if detail else None
     pasted = rgb.copy()
     inside = _part(pasted, window)
-    for start in range(0, window.height, _STRIP):
-        rows = slice(start, start + _STRIP)
-        old = inside[rows].astype(np.float32)
-        change = new[rows] - old
+    if seen is None:
+        solid = _solid(down), _solid(across)
+        inside[solid] = new[solid]
+    for rows, columns in _strips(down, across, edge_only=seen is None):
+        old = inside[rows, columns].astype(np.float32)
+        change = new[rows, columns] - old
         if seen is not None:
-            change += detail * (old - seen[rows])
-        weight = down[rows, None, None] * across[None, :, None]
-        inside[rows] = np.rint(old + weight * change).clip(0, 255).astype(np.uint8)
+            change += detail * (old - seen[rows, columns])
+        weight = down[rows, None, None] * across[None, columns, None]
+        inside[rows, columns] = np.rint(old + weight * change).clip(0, 255).astype(np.uint8)
     return pasted
 
 
@@ -172,6 +176,30 @@ def _ramp(start: int, length: int, total: int) -> npt.NDArray[np.float32]:
     if start + length < total:
         weights[length - count :] = rise[::-1]
     return weights
+
+
+def _solid(weights: npt.NDArray[np.float32]) -> slice:
+    """The middle of a ramp, where all weights are 1."""
+    ones = np.flatnonzero(weights == 1)
+    return slice(int(ones[0]), int(ones[-1]) + 1) if ones.size else slice(0, 0)
+
+
+def _strips(
+    down: npt.NDArray[np.float32], across: npt.NDArray[np.float32], *, edge_only: bool
+) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of rectangles that make up the window, or only its blended edge."""
+    rows, columns, (height, width) = _solid(down), _solid(across), (len(down), len(across))
+    parts = [((0, height), (0, width))]
+    if edge_only:
+        parts = [
+            ((0, rows.start), (0, width)),
+            ((rows.stop, height), (0, width)),
+            ((rows.start, rows.stop), (0, columns.start)),
+            ((rows.start, rows.stop), (columns.stop, width)),
+        ]
+    for (first, end), (left, right) in parts:
+        for start in range(first, end if left < right else first, _STRIP):
+            yield slice(start, min(start + _STRIP, end)), slice(left, right)
 
 
 def _multiple(length: float, stride: int) -> int:
@@ -227,9 +255,22 @@ def _passes(grey: Pixels) -> Iterator[list[Face]]:
     ones look for large faces only.
     """
     large = max(_MIN_FACE, round(_SURE_FACE * min(grey.shape)))
-    yield _detect(grey, neighbours=3, scale=1.1, smallest=_MIN_FACE)
+    yield _detect_upright(grey)
     yield _detect_turned(grey, _TILT, large) + _detect_turned(grey, -_TILT, large)
     yield _detect(cast(Pixels, cv2.equalizeHist(grey)), neighbours=3, scale=1.05, smallest=large)
+
+
+def _detect_upright(grey: Pixels) -> list[Face]:
+    """A search's time grows with the square of the smallest face's share, so large ones first.
+
+    A box near the smallest size may stand for windows on its far side only: it decides nothing.
+    """
+    for share in _LARGE_FIRST:
+        smallest = max(_MIN_FACE, round(share * min(grey.shape)))
+        faces = _detect(grey, neighbours=3, scale=1.1, smallest=smallest)
+        if any(width >= _ROOM * smallest for _, _, width in faces):
+            return faces
+    return _detect(grey, neighbours=3, scale=1.1, smallest=_MIN_FACE)
 
 
 def _detect_turned(grey: Pixels, angle: float, smallest: int) -> list[Face]:

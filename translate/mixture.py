@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Self
 
 from torch import Tensor
@@ -47,15 +48,18 @@ class Mixture(Translator):
         mixture.second, mixture.share = second, share
         return mixture
 
-    def energy(self, x: Tensor) -> Tensor:
+    def energy(self, x: Tensor, halvings: int = 0) -> Tensor:
         """(N,3,H,W) float32 in [0,1] -> (N,) float32, in the first domain's units."""
         first, second = self.domain.calibration, self.second.domain.calibration
         way = (first.source[10] - first.target) or 1.0
         ratio = way / ((second.source[10] - second.target) or 1.0)
-        total = blend((super().energy, 1 - self.share), (self._other, self.share * ratio))(x)
+        total = blend(
+            (partial(super().energy, halvings=halvings), 1 - self.share),
+            (partial(self._other, halvings=halvings), self.share * ratio),
+        )(x)
         return total + self.share * (first.target - ratio * second.target)
 
-    def _other(self, x: Tensor) -> Tensor:
+    def _other(self, x: Tensor, halvings: int) -> Tensor:
         """The second domain's energy of the same window at its own size."""
         own, network = self.domain.network, self.second.domain.network
         height, width = x.shape[-2:]
@@ -65,4 +69,4 @@ class Mixture(Translator):
             size = [network.size, network.size]
         if size != [height, width]:
             x = F.interpolate(x, size=size, mode="bilinear", antialias=True).clamp(0.0, 1.0)
-        return self.second.energy(x)
+        return self.second.energy(x, min(halvings, network.furthest))

@@ -58,7 +58,7 @@ class Options:
         SettingsError: a value is out of range.
     """
 
-    strength: float | Literal["auto"] = "auto"
+    strength: float | Literal["auto"] = 1.0
     steps: int | None = None
     step_size: float | None = None
     eps: float | None = None

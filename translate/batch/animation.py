@@ -1,4 +1,4 @@
-"""Moving pictures: every frame of a GIF, WebP or PNG file, and back with the same timing."""
+"""Files of several pictures: frames of GIF, WebP and PNG with their timing, pages of TIFF."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from translate.errors import InputError
 from translate.files import atomic_path
@@ -17,25 +17,33 @@ from translate.image_io import Photo, read_photo
 
 MOVING = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 """File suffix -> Pillow's name of the formats that hold several frames."""
+PAGED = {".tif": "TIFF", ".tiff": "TIFF"}
+"""The same for formats that hold several pages."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Movie:
-    """Decoded frames, all of one size.
+    """Decoded frames or pages, all of one size.
 
     Attributes:
         photos: the frames as they are shown.
         durations_ms: how long each is shown.
         loop: how often it is played, 0 is without end, None is not said.
+        paged: pages of a document, not frames in time.
+        note: what was left out, or None.
     """
 
     photos: list[Photo]
     durations_ms: list[float]
     loop: int | None
+    paged: bool = False
+    note: str | None = None
 
 
 def read_movie(path: Path, *, max_pixels: int) -> Movie | None:
-    """Every frame, or None if the file is no moving picture.
+    """Every frame or page, or None if the file holds one picture only.
+
+    Of pages that differ in size (thumbnails, levels of a pyramid) only the first is taken.
 
     Raises:
         InputError: a frame is damaged, or all frames together have more than `max_pixels`.
@@ -52,6 +60,9 @@ def read_movie(path: Path, *, max_pixels: int) -> Movie | None:
             count = int(getattr(image, "n_frames", 1))
             if count < 2:
                 return None
+            if kind == "TIFF" and not _alike(image, count):
+                image.seek(0)
+                return _first_page(image, count, max_pixels)
             _check_size(image.width, image.height, count, path, max_pixels)
             return _frames(image, count, max_pixels)
         except (InputError, MemoryError):
@@ -67,13 +78,15 @@ def read_movie(path: Path, *, max_pixels: int) -> Movie | None:
 def write_movie(
     images: Sequence[Image.Image], movie: Movie, path: Path, *, quality: int, exif: bytes | None
 ) -> None:
-    """Write frames in the format of the suffix (see `MOVING`): complete, or not at all.
+    """Write frames in the format of the suffix (see `MOVING`, `PAGED`): complete, or not at all.
 
     Raises:
         InputError: it cannot be written.
     """
-    kind = MOVING[path.suffix.lower()]
-    options: dict[str, Any] = {"duration": [round(d) for d in movie.durations_ms]}
+    kind = (PAGED if movie.paged else MOVING)[path.suffix.lower()]
+    options: dict[str, Any] = {}
+    if not movie.paged:
+        options["duration"] = [round(d) for d in movie.durations_ms]
     if movie.loop is not None:
         options["loop"] = movie.loop
     if kind == "GIF":
@@ -98,6 +111,8 @@ def _kind(prefix: bytes) -> str | None:
         return "GIF"
     if prefix[:4] == b"RIFF" and prefix[8:12] == b"WEBP":
         return "WEBP"
+    if prefix[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
     return "PNG" if prefix[:8] == b"\x89PNG\r\n\x1a\n" else None
 
 
@@ -116,6 +131,24 @@ def _frames(image: Image.Image, count: int, max_pixels: int) -> Movie:
         image.seek(index)
         image.load()
         durations.append(float(image.info.get("duration", 0)))
-        photos.append(read_photo(image.copy(), max_pixels=max_pixels))
+        # a TIFF page's EXIF is not in its copy
+        frame = image if image.format == "TIFF" else image.copy()
+        photos.append(read_photo(frame, max_pixels=max_pixels))
     loop = image.info.get("loop")
-    return Movie(photos, durations, None if loop is None else int(loop))
+    paged = image.format == "TIFF"
+    return Movie(photos, durations, None if loop is None else int(loop), paged)
+
+
+def _alike(image: Image.Image, count: int) -> bool:
+    """Whether all pages have one size and lie the same way up, as their headers say."""
+    sizes: set[tuple[int, int, int]] = set()
+    for index in range(count):
+        image.seek(index)
+        turn = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        sizes.add((*image.size, turn))
+    return len(sizes) == 1
+
+
+def _first_page(image: Image.Image, count: int, max_pixels: int) -> Movie:
+    note = f"Of {count} pages of different sizes, only the first was translated."
+    return Movie([read_photo(image, max_pixels=max_pixels)], [0.0], None, note=note)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from translate.batch.animation import MOVING, Movie
+from translate.batch.animation import MOVING, PAGED, Movie
 from translate.batch.engine import Shape
 from translate.batch.journal import Record
 from translate.batch.naming import Names
@@ -82,12 +82,17 @@ def choose_output(outputs: Names, movie: Movie) -> str:
     transparent = any(photo.alpha is not None for photo in movie.photos)
     for suffix, name in outputs.items():
         if moving:
-            fits = suffix in MOVING
+            fits = suffix in (PAGED if movie.paged else MOVING)
         else:
             fits = suffix != ".gif" and not (transparent and suffix in _NO_ALPHA)
         if fits or (not moving and len(outputs) == 1):
             return name
     suffix = PurePosixPath(next(iter(outputs.values()))).suffix
+    if movie.paged:
+        raise InputError(
+            f"{len(movie.photos)} pages do not fit into one {suffix} file; use --format auto and "
+            "a source named .tif"
+        )
     raise InputError(
         f"{len(movie.photos)} frames do not fit into one {suffix} file; use --format auto, webp "
         "or png"

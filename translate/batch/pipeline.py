@@ -8,16 +8,28 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
 
 from translate.batch.buckets import MAX_PIXELS, Buckets, Waiting
 from translate.batch.engine import Engine
 from translate.batch.jobs import Done, FullError, Job
-from translate.batch.journal import Journal, Record
+from translate.batch.journal import Record
 from translate.batch.lookahead import ahead
 from translate.batch.plan import Item
 from translate.batch.workshop import Workshop
 
 Member = Job | Done
+
+
+class Log(Protocol):
+    """Where records go: a `Journal`, or what stands in for one."""
+
+    path: Path
+
+    def append(self, record: Record) -> None:
+        """Write one line. Raises `OSError` as the file system does."""
+        ...
 
 
 def default_workers() -> int:
@@ -44,7 +56,7 @@ class Pipeline:
         self,
         workshop: Workshop,
         engine: Engine,
-        journal: Journal,
+        journal: Log,
         *,
         workers: int | None = None,
         stop: threading.Event | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -84,7 +85,7 @@ class Workshop:
             movie = Movie([read_photo(item.path, max_pixels=options.max_pixels)], [0.0], None)
         limit = self.settings.max_size
         photos = [p if limit is None else scaled_down(p, limit) for p in movie.photos]
-        movie = Movie(photos, movie.durations_ms, movie.loop)
+        movie = replace(movie, photos=photos)
         output = choose_output(item.outputs, movie)
         window = self.translator.window(photos[0], options)
         views = [to_tensor(extract(photo.rgb, window)) for photo in photos]
@@ -117,7 +118,7 @@ class Workshop:
             source=source_of(job.item),
             status="ok",
             output=job.output,
-            note=note or job.window.note,
+            note=" ".join(filter(None, (job.movie.note, note or job.window.note))) or None,
             seconds=round(seconds, 4),
             energy_before=float(np.mean([e.before for e in whole])),
             energy_after=float(np.mean([float(e.step.energy[0]) for e in whole])),
