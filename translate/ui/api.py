@@ -32,7 +32,7 @@ class Endpoints:
         self,
         photo: str | None,
         domain: str = "",
-        strength: str = "auto",
+        strength: str = "1",
         steps: float | None = None,
         step_size: float | None = None,
         eps: float | None = None,
@@ -109,7 +109,7 @@ def build(studio: Studio) -> None:
         photo = PhotoInput(type="filepath", image_mode=None, label="photo")
         mask = PhotoInput(type="filepath", image_mode=None, label="mask: bright may change")
         domain = gr.Textbox(default, label="domain")
-        strength = gr.Textbox("auto", label="strength: 0 to 1, or auto")
+        strength = gr.Textbox("1", label="strength: 0 to 1, or auto")
         steps = gr.Number(None, label="steps")
         step_size = gr.Number(None, label="step size")
         eps = gr.Number(None, label="eps")

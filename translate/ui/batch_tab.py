@@ -128,7 +128,7 @@ def build(studio: Studio) -> None:
             )
             with gr.Row():
                 strength = gr.Slider(0, 1, 1, step=0.01, label="Strength", buttons=[], scale=3)
-                auto = gr.Checkbox(True, label="auto", min_width=100, scale=1)
+                auto = gr.Checkbox(False, label="auto", min_width=100, scale=1)
             with gr.Row(elem_classes="actions"):
                 go = gr.Button("Translate all", variant="primary", elem_id="batch-go", scale=3)
                 stop = gr.Button("Stop", interactive=False, scale=1)

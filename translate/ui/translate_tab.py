@@ -90,7 +90,7 @@ def build(studio: Studio) -> gr.Image:
                     scale=3,
                 )
                 auto = gr.Checkbox(
-                    True,
+                    False,
                     label="auto",
                     info="Stop once the photo belongs there.",
                     elem_id="auto",
