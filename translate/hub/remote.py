@@ -287,7 +287,11 @@ def remove(address: Address) -> int:
     folder = Path(constants.HF_HUB_CACHE) / f"models--{address.repo.replace('/', '--')}"
     with told(address):
         try:
-            repos = [r for r in scan_cache_dir().repos if r.repo_path.name == folder.name]
+            repos = [
+                r
+                for r in scan_cache_dir(constants.HF_HUB_CACHE).repos
+                if r.repo_path.name == folder.name
+            ]
         except CacheNotFound:
             repos = []
         commits = [
@@ -297,7 +301,7 @@ def remove(address: Address) -> int:
             if address.revision in {"main", r.commit_hash, *r.refs}
         ]
         if commits:
-            deletion = scan_cache_dir().delete_revisions(*commits)
+            deletion = scan_cache_dir(constants.HF_HUB_CACHE).delete_revisions(*commits)
             deletion.execute()
             return deletion.expected_freed_size
         if address.revision == "main" and folder.is_dir():  # nothing but a part of a download
