@@ -70,9 +70,11 @@ def weights(folder: Path) -> bytes:
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a tree of lists and tables."""
     found = [path] if path else []
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, part in items if isinstance(value, dict | list) else ():
-        found += places(part, (*path, key))
+    keys: Any = range(len(value)) if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        keys = value
+    for key in keys:
+        found += places(value[key], (*path, key))
     return found
 
 

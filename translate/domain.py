@@ -313,7 +313,7 @@ def read_domain(folder: Path) -> Domain:
     except FileNotFoundError:
         raise DomainError(f"{folder}: not a domain, {CARD_FILE} is missing") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise DomainError(f"{file}: not a readable domain card ({error})") from None
+        raise DomainError(f"{file}: not a readable domain card ({one_line(str(error))})") from None
     version = cast("dict[str, Any]", table).get("format") if isinstance(table, dict) else None
     if isinstance(version, int) and version > CARD_FORMAT:
         raise DomainError(
@@ -326,9 +326,16 @@ def read_domain(folder: Path) -> Domain:
 
 
 def describe(error: ValidationError) -> str:
-    """Every problem of a validation in one line: where, and what."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in e['loc']) or 'top level'}: "
-        f"{e['msg'].removeprefix('Value error, ')}"
-        for e in error.errors()
+    """The problems of a validation in one line, at most five: where, and what."""
+    return one_line(
+        "; ".join(
+            f"{'.'.join(str(part)[:99] for part in e['loc']) or 'top level'}: "
+            f"{e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()[:5]
+        )
     )
+
+
+def one_line(text: str) -> str:
+    """Text from a stranger's file, fit for a message: nothing in it breaks or paints the line."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

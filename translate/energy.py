@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save  # pyright: ignore[reportUnknownVa
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, NetworkConfig
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, NetworkConfig, one_line
 from translate.errors import DomainError, SettingsError
 from translate.files import atomic_path
 from translate.hub import open_domain
@@ -336,7 +336,8 @@ def load_energy_model(config: NetworkConfig, file: Path) -> EnergyModel:
     try:
         weights = load_file(file)
     except (OSError, SafetensorError, ValueError) as error:
-        raise DomainError(f"{file}: not a readable safetensors file ({error})") from None
+        reason = one_line(str(error))
+        raise DomainError(f"{file}: not a readable safetensors file ({reason})") from None
     if strangers := sorted(weights.keys() ^ expected.keys()):
         fault = "is missing" if strangers[0] in expected else "does not belong to the network"
         raise DomainError(f"{file}: parameter {strangers[0]!r} {fault} (of {len(strangers)} such)")
