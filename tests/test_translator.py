@@ -86,7 +86,7 @@ def test_auto_stops_at_the_target_energy(tiny: Translator, photo: Path) -> None:
         tiny.device,
         tiny.dtype,
     )
-    *_, last = reachable.frames(photo)  # auto is the default
+    *_, last = reachable.frames(photo, Options(strength="auto"))
     assert last.index == 3
     assert last.last
     *_, far = tiny.frames(photo, Options(strength="auto"))
