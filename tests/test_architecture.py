@@ -20,9 +20,9 @@ MODULES = {
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
     ("errors", "allocator", "smooth", "networks"),
-    ("console", "files", "srgb", "domain", "device", "pgd", "grid", "imageset"),
+    ("console", "files", "srgb", "domain", "device", "pgd", "grid"),
     ("image_io", "framing", "hub", "masking"),
-    ("energy",),
+    ("energy", "imageset"),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),
     ("ui",),

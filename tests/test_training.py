@@ -12,6 +12,7 @@ import threading
 import tomllib
 import zipfile
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ from PIL import Image, ImageDraw
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from translate.energy import EnergyModel
 from translate.errors import TrainingError
+from translate.framing import extract, find_window
 from translate.pgd import PGD, descend
 from translate.training import checkpoint, data, losses
 from translate.training import trainer as trainer_module
@@ -30,6 +33,7 @@ from translate.training.run import Session, run
 from translate.training.trainer import Trainer
 
 CPU = torch.device("cpu")
+EXAMPLES = Path(__file__).parents[1] / "examples"
 HELD_OUT = 6
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)  # of the held-out images, so that none goes unseen
 
@@ -747,3 +751,44 @@ def test_samples_use_only_distances_that_their_stage_trained(new_trainer):
     assert recipe.descent_at(0).coarse == ()
     assert recipe.descent_at(1).coarse == (0.5,)
     assert recipe.descent_at(1).smooth == 4.0
+
+
+def test_face_framing_trains_on_what_the_program_sees(tmp_path):
+    photo = Image.open(EXAMPLES / "astronaut.jpg").convert("RGB")
+    (tmp_path / "photos").mkdir()
+    photo.save(tmp_path / "photos" / "a.png")
+    source = Source(path="photos", framing="face")
+    (face,) = load_images(source, tmp_path, 64, tmp_path / "cache")
+    rgb = np.asarray(photo)
+    window = find_window(rgb, framing="face", size=64)
+    assert window.width < min(photo.size)  # or the centre square would do
+    np.testing.assert_array_equal(face, extract(rgb, window))
+    (centre,) = load_images(Source(path="photos"), tmp_path, 64, tmp_path / "cache")
+    assert (face != centre).any()
+
+
+def test_a_run_sets_out_from_another_network(new_trainer):
+    finest = new_trainer().recipe.network_at(1)
+    other = EnergyModel(finest)
+    trainer = new_trainer()
+    trainer.set_out_from(other)
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    small = other.down((x - other.mean) / other.std) * other.std + other.mean
+    with torch.no_grad():
+        for model in (trainer.model, trainer.ema):
+            torch.testing.assert_close(
+                model.logit(small.clamp(0, 1)), other.logit(x, halvings=1), atol=1e-3, rtol=0
+            )
+
+
+def test_a_head_of_another_kind_stays_random_and_other_levels_are_refused(new_trainer):
+    config = new_trainer().recipe.network_at(1)
+    pooled = EnergyModel(config.model_copy(update={"head": "pooled"}))
+    trainer = new_trainer()
+    before = copy.deepcopy(trainer.model.head.state_dict())
+    trainer.set_out_from(pooled)
+    torch.testing.assert_close(trainer.model.head.state_dict(), before, rtol=0, atol=0)
+    levels = trainer.model.levels[0].state_dict(), pooled.levels[1].state_dict()
+    torch.testing.assert_close(*levels, rtol=0, atol=0)
+    with pytest.raises(TrainingError, match="do not end in those of the first stage"):
+        trainer.set_out_from(EnergyModel(config.model_copy(update={"channels": (4, 8, 16)})))

@@ -167,6 +167,7 @@ def train(
 ) -> None:
     """Train an energy model of a new domain."""
     from translate.device import pick_device, pick_dtype
+    from translate.energy import EnergyModel
     from translate.training import checkpoint
     from translate.training.config import load_recipe
     from translate.training.run import Session
@@ -188,6 +189,8 @@ def train(
     trainer = Trainer(settings, data, folder / "cache", place, pick_dtype(dtype, place))
     if saved is not None:
         trainer.restore(saved)
+    elif settings.start:
+        trainer.set_out_from(EnergyModel.from_pretrained(settings.start))
     if dry_run:
         from translate.training.describe import describe_run
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from translate.errors import InputError
+from translate.framing import extract, find_window
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 RESIZE = "centre square of the short side, Pillow's Lanczos filter, 8 bits per channel"
@@ -21,6 +22,7 @@ AHEAD = 256  # pictures decoded before the first of them is taken: bounded, what
 
 Images = npt.NDArray[np.uint8]  # (N,size,size,3) uint8, often a memory map
 Reader = Callable[[str], bytes]
+Fit = Callable[[Image.Image, int], Images]
 
 
 def open_images(path: Path) -> tuple[list[str], Reader]:
@@ -44,13 +46,16 @@ def open_images(path: Path) -> tuple[list[str], Reader]:
     return names, read
 
 
-def decoded(path: Path, names: Sequence[str], read: Reader, size: int) -> Iterator[Images]:
-    """Pictures in the order of their names, as `RESIZE` says, decoded by several threads.
+def decoded(
+    path: Path, names: Sequence[str], read: Reader, size: int, *, fitted: Fit | None = None
+) -> Iterator[Images]:
+    """Pictures in the order of their names, decoded by several threads.
 
     Args:
         path: of the set, for messages.
         names, read: as `open_images` gives them.
         size: height and width in pixels.
+        fitted: makes the square of a picture; None is `fit`, as `RESIZE` says.
 
     Yields:
         (size,size,3) uint8.
@@ -62,7 +67,7 @@ def decoded(path: Path, names: Sequence[str], read: Reader, size: int) -> Iterat
     def decode(name: str) -> Images:
         try:
             with Image.open(io.BytesIO(read(name))) as image:
-                return fit(image.convert("RGB"), size)
+                return (fitted or fit)(image.convert("RGB"), size)
         except Exception as error:  # decoders raise all kinds: zlib.error, SyntaxError, bombs
             raise InputError(f"{path}: {name}: not a readable image ({error}); remove it") from None
 
@@ -77,3 +82,9 @@ def fit(image: Image.Image, size: int) -> Images:
     left, top = (image.width - side) / 2, (image.height - side) / 2
     box = (left, top, left + side, top + side)
     return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
+
+
+def fit_face(image: Image.Image, size: int) -> Images:
+    """An RGB picture -> the square around its largest face, as the program sees it in a photo."""
+    rgb = np.asarray(image)
+    return extract(rgb, find_window(rgb, framing="face", size=size))

@@ -28,12 +28,15 @@ class Source(_Settings):
         path: relative to the data folder given on the command line.
         weight: share of this source among the sources of its list, relative.
         hold_out: how many of the last names are never trained on.
+        framing: `crop` takes the centre square; `face` the square around the largest face, as the
+            program frames photos later (the centre square where it finds none).
         terms: origin and licence, copied to the model card.
     """
 
     path: str
     weight: float = Field(default=1.0, gt=0)
     hold_out: int = Field(default=0, ge=0)
+    framing: Literal["crop", "face"] = "crop"
     terms: str = ""
 
 
@@ -140,6 +143,8 @@ class Recipe(_Settings):
         summary: one line for people.
         framing: how photos are fitted to the model's window.
         seed: of all randomness.
+        start: domain (bundled name, folder or `org/repo`) whose weights the run sets out from; ""
+            starts from random ones. See `Trainer.set_out_from`.
         reference_size: pixels at which step sizes and R1 weights are given. PGD lengths grow
             with √(3HW), so with the size; R1 weights with its square. 0: given per stage as is.
         r1_every: R1 on every n-th update, n times as strong.
@@ -161,6 +166,7 @@ class Recipe(_Settings):
     summary: str = ""
     framing: Literal["face", "scene", "crop"] = "crop"
     seed: int = 0
+    start: str = ""
     reference_size: int = Field(default=0, ge=0)
     r1_every: int = Field(default=1, ge=1)
     ema: float = Field(default=0.999, ge=0, lt=1)

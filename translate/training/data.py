@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import InputError, TrainingError
-from translate.imageset import Images, Reader, decoded, open_images
+from translate.imageset import Fit, Images, Reader, decoded, fit, fit_face, open_images
 from translate.smooth import smoothed
 from translate.training.config import Augment, Source
 
@@ -22,7 +22,7 @@ from translate.training.config import Augment, Source
 def load_images(
     source: Source, root: Path, size: int, cache: Path, *, held_out: bool = False
 ) -> Images:
-    """All images of a source at one size: scaled by the short side, centre crop.
+    """All images of a source at one size: centre squares, or squares around faces.
 
     Decoded images are kept under `cache` as one memory-mapped array, so that a resumed run starts
     at once and sets larger than the memory work.
@@ -54,23 +54,26 @@ def load_images(
     if not names:
         raise TrainingError(f"{path}: nothing is held out; set hold_out in the recipe")
     stamp = f"{path.resolve()}|{path.stat().st_mtime_ns}|{size}|{names[0]}|{names[-1]}|{len(names)}"
+    stamp += f"|{source.framing}" if source.framing != "crop" else ""
     if path.is_dir():  # pictures replaced in place leave the folder's own time as it is
         stats = [(path / name).stat() for name in names]
         stamp += "".join(f"|{s.st_size},{s.st_mtime_ns}" for s in stats)
     file = cache / f"{path.stem}-{size}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
-        _decode_all(path, names, read, size, file)
+        _decode_all(path, names, read, size, file, fit_face if source.framing == "face" else fit)
     return np.load(file, mmap_mode="r")
 
 
-def _decode_all(path: Path, names: Sequence[str], read: Reader, size: int, file: Path) -> None:
+def _decode_all(
+    path: Path, names: Sequence[str], read: Reader, size: int, file: Path, fitted: Fit
+) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         array = np.lib.format.open_memmap(
             temporary, mode="w+", dtype=np.uint8, shape=(len(names), size, size, 3)
         )
-        for index, pixels in enumerate(decoded(path, names, read, size)):
+        for index, pixels in enumerate(decoded(path, names, read, size, fitted=fitted)):
             array[index] = pixels
         array.flush()
         temporary.replace(file)

@@ -87,6 +87,29 @@ class Trainer:
         last = self.position.stage == len(self.recipe.stages) - 1
         return last and self.position.update >= self.stage.updates
 
+    def set_out_from(self, domain: EnergyModel) -> None:
+        """Begin with the weights of another domain's network instead of random ones.
+
+        A first stage smaller than that network takes its coarse end. A head of another shape
+        (`aligned` for `pooled`, say) stays random.
+
+        Raises:
+            TrainingError: the levels of the first stage are no coarse end of that network.
+        """
+        config, other = self.recipe.network_at(0), domain.config
+        offset = len(other.channels) - len(config.channels)
+        same = offset >= 0 and other.channels[offset:] == config.channels
+        if not same or (other.arch, other.blocks) != (config.arch, config.blocks):
+            raise TrainingError(
+                f"start: the network's channels {list(other.channels)} do not end in those of the "
+                f"first stage, {list(config.channels)}, or its blocks differ"
+            )
+        for model in (self.model, self.ema):
+            for mine, theirs in zip(model.levels, domain.levels[offset:], strict=True):
+                mine.load_state_dict(theirs.state_dict())
+            if (other.head, other.coarsest) == (config.head, config.coarsest):
+                model.head.load_state_dict(domain.head.state_dict())
+
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Go on from a checkpoint, with this trainer's recipe (which may have changed since).
 
