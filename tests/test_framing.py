@@ -103,7 +103,8 @@ def test_scenes_are_whole_and_keep_their_aspect(
 
 def test_scene_window() -> None:
     window = find_window(noise(300, 451), framing="scene", size=256, stride=16)
-    assert window == Window(left=0, top=0, width=451, height=300, out_width=384, out_height=256)
+    shape = {"width": 451, "height": 300, "out_width": 384, "out_height": 256}
+    assert window == Window(left=0, top=0, **shape, scene=True)
 
 
 def test_crop_window() -> None:
@@ -314,7 +315,7 @@ def test_detail_keeps_what_the_model_never_saw() -> None:
     photo = np.clip(smooth(256, 256).astype(int) + noise(256, 256) % 40 - 20, 0, 255).astype(
         np.uint8
     )
-    window = find_window(photo, framing="scene", size=64)
+    window = find_window(photo, framing="crop", size=64)
     darker = extract(photo, window) // 2
 
     def texture(x: np.ndarray) -> float:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from translate.errors import InputError, SettingsError
+from translate.upsampling import carry_up
 
 Framing = Literal["auto", "face", "scene", "crop"]
 """`face`: a square around the largest face. `scene`: the whole photo. `crop`: the centre square.
@@ -48,7 +49,9 @@ class Window:
     """A rectangle of a photo and the size the model sees it at, all in pixels.
 
     `left`, `top`, `width`, `height` lie inside the photo. `note` is a sentence for the user when
-    the window is not what was asked for, else None.
+    the window is not what was asked for, else None. With `scene`, which is the whole photo, what
+    the model changed is carried up to the photo's own pixels (`upsampling.carry_up`); else its
+    result is enlarged.
     """
 
     left: int
@@ -58,6 +61,7 @@ class Window:
     out_width: int
     out_height: int
     note: str | None = None
+    scene: bool = False
 
 
 def find_window(
@@ -87,7 +91,13 @@ def find_window(
     if framing == "scene":
         out_width, out_height = _scene_size(width, height, size, stride)
         return Window(
-            left=0, top=0, width=width, height=height, out_width=out_width, out_height=out_height
+            left=0,
+            top=0,
+            width=width,
+            height=height,
+            out_width=out_width,
+            out_height=out_height,
+            scene=True,
         )
     note = None
     left, top, side = _centre_square(width, height)
@@ -115,8 +125,8 @@ def paste(rgb: Pixels, window: Window, result: Pixels, *, detail: float = 0.0) -
     Pixels outside the window stay as they are. Inside, the result fades in over a cosine ramp,
     except along the photo's own borders. `detail` (0 to 1) is how much of the fine detail the
     model never saw (the photo minus what `extract` kept of it) is added back: at 1, an unchanged
-    result gives the photo back exactly. Raises `InputError` for a result of another size,
-    `SettingsError` for a `detail` out of range.
+    result gives the photo back exactly; scenes keep all of it anyway. Raises `InputError` for a
+    result of another size, `SettingsError` for a `detail` out of range.
     """
     height, width = _check(rgb)
     if result.shape != (window.out_height, window.out_width, 3) or result.dtype != np.uint8:
@@ -126,6 +136,8 @@ def paste(rgb: Pixels, window: Window, result: Pixels, *, detail: float = 0.0) -
         )
     if not 0 <= detail <= 1:
         raise SettingsError(f"detail is {detail}; use a number from 0 to 1.")
+    if window.scene:
+        return carry_up(rgb, extract(rgb, window), result)
     across = _ramp(window.left, window.width, width)
     down = _ramp(window.top, window.height, height)
     new = _resize(result, window.width, window.height)
