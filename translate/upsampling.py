@@ -67,19 +67,20 @@ def _fit(colour: Floats, change: Floats) -> Floats:
     """
     flat, wanted = colour.reshape(-1, 3), change.reshape(-1, 3)
     mean, mean_change = flat.mean(0), wanted.mean(0)
-    spread = (flat - mean).T @ (flat - mean) / len(flat) + _TIGHT * np.eye(3, dtype=np.float32)
+    ridge = cast("Floats", _TIGHT * np.eye(3, dtype=np.float32))
+    spread = (flat - mean).T @ (flat - mean) / len(flat) + ridge
     overall = _solved(spread, (flat - mean).T @ (wanted - mean_change) / len(flat)).T
-    rest: Floats = change - colour @ overall.T
+    rest = change - cast("Floats", colour @ overall.T)
 
     near_colour, near_rest = _around(colour), _around(rest)
     square = colour[..., :, None] * colour[..., None, :]
     spread = _around(square.reshape(*colour.shape[:2], 9)).reshape(square.shape)
     spread -= near_colour[..., :, None] * near_colour[..., None, :]
-    product: Floats = colour[..., :, None] * rest[..., None, :]
+    product = cast("Floats", colour[..., :, None] * rest[..., None, :])
     common = _around(product.reshape(*colour.shape[:2], 9)).reshape(product.shape)
     common -= near_colour[..., :, None] * near_rest[..., None, :]
-    slope = _solved(spread + _TIGHT * np.eye(3, dtype=np.float32), common).swapaxes(-1, -2)
-    offset = near_rest - (slope @ near_colour[..., None])[..., 0]
+    slope = _solved(spread + ridge, common).swapaxes(-1, -2)
+    offset = near_rest - np.einsum("hwij,hwj->hwi", slope, near_colour)
     slope = _around(slope.reshape(*colour.shape[:2], 9)) + overall.reshape(9)
     return np.concatenate([slope, _around(offset)], axis=2)
 
