@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from translate import pgd as engine
 from translate.errors import SettingsError
 from translate.pgd import PGD, attack, blend, descend
-from translate.smooth import smoothed
+from translate.smooth import slow_part, smoothed
 
 SHAPE = (3, 3, 5, 6)
 TOLERANCE = 1e-5
@@ -640,3 +640,59 @@ def test_smoothing_keeps_constants_and_spreads_a_point_evenly():
     assert spread.sum().item() == pytest.approx(1.0, abs=1e-4)
     assert (spread.sum(2).flatten() * places**2).sum().item() == pytest.approx(9.0, rel=0.05)
     assert smoothed(point, 0.0) is point
+
+
+def test_tone_lock_leaves_broad_light_and_spends_the_move_on_structure():
+    source = torch.full((1, 3, 64, 64), 0.5)
+    stripes = torch.zeros(64)
+    stripes[::2], stripes[1::2] = 1.0, -1.0
+
+    def energy(x):  # wants all pixels darker, and stripes
+        return x.mean(dim=(1, 2, 3)) * 3 + (x * stripes).mean(dim=(1, 2, 3))
+
+    free, locked = (
+        attack(energy, source, PGD(steps=3, step_size=1.0, tone_lock=lock, tone_sigma=6.0))
+        for lock in (0.0, 1.0)
+    )
+    assert float(free.mean()) < 0.48
+    assert float(locked.mean()) == pytest.approx(0.5, abs=1e-4)
+    contrast = [float((x * stripes).mean()) for x in (free, locked)]
+    assert contrast[1] < 2 * contrast[0] < 0
+    assert float(torch.linalg.vector_norm(locked - source)) == pytest.approx(3.0, abs=1e-3)
+
+
+def test_a_locked_move_still_leads_downhill():
+    generator = torch.Generator().manual_seed(0)
+    for height, width in ((64, 64), (96, 40), (33, 65)):
+        gradient = torch.randn(8, 3, height, width, generator=generator).cumsum(-1)
+        for sigma in (1.0, 6.0, 12.0):
+            left = gradient - slow_part(gradient, sigma)
+            assert ((left * gradient).sum(dim=(1, 2, 3)) > 0).all()
+
+
+def test_slow_part_is_about_the_gaussian_blur():
+    x = torch.randn(2, 3, 96, 64, generator=torch.Generator().manual_seed(1))
+    pair = torch.stack([slow_part(x, 8.0).flatten(), smoothed(x, 8.0).flatten()])
+    assert float(torch.corrcoef(pair)[0, 1]) > 0.98
+    assert torch.equal(slow_part(x, 3.0), smoothed(x, 3.0))
+
+
+def test_tone_lock_does_not_mix_a_batch():
+    x = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    pgd = PGD(steps=2, step_size=0.5, tone_lock=0.8, tone_sigma=6.0)
+
+    def energy(batch):
+        return (batch**2).flatten(1).sum(1)
+
+    together = attack(energy, x, pgd)
+    alone = torch.cat([attack(energy, one[None], pgd) for one in x])
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"tone_lock": -0.1}, {"tone_lock": 1.1}, {"tone_sigma": 0.0}, {"tone_sigma": math.nan}],
+)
+def test_tone_settings_are_checked(wrong):
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        PGD(steps=1, step_size=1.0, **wrong)

@@ -49,6 +49,8 @@ def generate(
     size = translator.domain.network.size
     if start is None:
         x = _clouds(count, size, generator)
+        if options.tone_lock is None:
+            options = replace(options, tone_lock=0.0)
         if options.steps is None:  # there is no photo to stay near
             options = replace(options, steps=math.ceil(NOISE_TRAVEL * translator.domain.pgd.steps))
     else:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from translate.errors import SettingsError
-from translate.smooth import smoothed
+from translate.smooth import slow_part, smoothed
 
 Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
 ScaledEnergy = Callable[..., Tensor]  # the same, and `halvings=` (`EnergyModel.energy`)
@@ -35,6 +35,10 @@ class PGD:
             needs a generator.
         smooth: sigma in pixels of the Gaussian blur that the first move sets out from, ≥ 0; the
             blur takes away what the walk would have to, as skin texture on the way to a drawing.
+        tone_lock: in [0,1]; share of the gradient's slow part that every move leaves out, so that
+            broad light and colour stay the source's and the whole length of a move goes into
+            structure. The slow part is positive semidefinite, so the move still leads downhill.
+        tone_sigma: in pixels; changes much wider than that are slow.
 
     Raises:
         SettingsError: a value is out of range.
@@ -47,6 +51,8 @@ class PGD:
     decay: float = 0.0
     random_start: float = 0.0
     smooth: float = 0.0
+    tone_lock: float = 0.0
+    tone_sigma: float = 12.0
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -63,6 +69,10 @@ class PGD:
             raise SettingsError(f"random_start is {self.random_start}; use 0 or more")
         if not 0 <= self.smooth < math.inf:
             raise SettingsError(f"smooth is {self.smooth}; use 0 or more")
+        if not 0 <= self.tone_lock <= 1:
+            raise SettingsError(f"tone_lock is {self.tone_lock}; use a number from 0 to 1")
+        if not 0 < self.tone_sigma < math.inf:
+            raise SettingsError(f"tone_sigma is {self.tone_sigma}; use a positive number")
 
     def length(self, index: int) -> float:
         """Length of move `index` (0 is the first)."""
@@ -263,6 +273,8 @@ def _move(
     x: Tensor, gradient: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None
 ) -> Tensor:
     gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
+    if pgd.tone_lock > 0:
+        gradient = gradient - pgd.tone_lock * slow_part(gradient, pgd.tone_sigma)
     if mask is not None:
         gradient = gradient * mask
     if pgd.norm == "l2":

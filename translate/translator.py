@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from translate.device import autocast, pick_device, pick_dtype
-from translate.domain import Domain
+from translate.domain import TONE, Domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
 from translate.framing import Framing, Window, extract, find_window, paste
@@ -50,6 +50,8 @@ class Options:
         eps: L2 radius around the photo that the result stays in, same unit; None is no bound.
         seed: None starts at the photo itself; a number at a random point near it, so that every
             number gives another variant.
+        tone_lock: 0…1, how far broad light and colour (skin tone, hair) stay the photo's; None
+            takes the domain's.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
         crop_only: give the window alone instead of pasting it back.
         max_pixels: largest photo taken.
@@ -63,6 +65,7 @@ class Options:
     step_size: float | None = None
     eps: float | None = None
     seed: int | None = None
+    tone_lock: float | None = None
     framing: Framing = "auto"
     crop_only: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
@@ -78,6 +81,7 @@ class Options:
             steps=0 if self.steps is None else self.steps,
             step_size=1.0 if self.step_size is None else self.step_size,
             eps=math.inf if self.eps is None else self.eps,
+            tone_lock=0.0 if self.tone_lock is None else self.tone_lock,
         )
 
     def pgd(self, domain: Domain, height: int, width: int) -> PGD:
@@ -95,6 +99,8 @@ class Options:
             eps=math.inf if self.eps is None else self.eps * ratio,
             decay=own.decay,
             smooth=own.smooth * ratio,
+            tone_lock=own.tone_lock if self.tone_lock is None else self.tone_lock,
+            tone_sigma=TONE * math.sqrt(height * width),
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
         )
 

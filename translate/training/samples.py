@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from translate.device import autocast
-from translate.domain import Descent
+from translate.domain import TONE, Descent
 from translate.energy import EnergyModel
 from translate.grid import image_grid
 from translate.image_io import write_image
@@ -29,6 +30,8 @@ def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Ste
         step_size=descent.step_size,
         decay=descent.decay,
         smooth=descent.smooth,
+        tone_lock=descent.tone_lock,
+        tone_sigma=TONE * math.sqrt(source.shape[-2] * source.shape[-1]),
     )
     return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings))
 
