@@ -671,9 +671,10 @@ def test_a_locked_move_still_leads_downhill():
 
 
 def test_slow_part_is_about_the_gaussian_blur():
-    x = torch.randn(2, 3, 96, 64, generator=torch.Generator().manual_seed(1))
-    pair = torch.stack([slow_part(x, 8.0).flatten(), smoothed(x, 8.0).flatten()])
-    assert float(torch.corrcoef(pair)[0, 1]) > 0.98
+    x = torch.randn(1, 3, 192, 160, generator=torch.Generator().manual_seed(1))
+    inside = (..., slice(32, -32), slice(32, -32))  # a border pixel weighs more when it is repeated
+    slow, blur = slow_part(x, 8.0)[inside], smoothed(x, 8.0)[inside]
+    assert float((slow - blur).std() / blur.std()) < 0.15
     assert torch.equal(slow_part(x, 3.0), smoothed(x, 3.0))
 
 
