@@ -61,7 +61,7 @@ def test_unknown_fields_are_kept(folder: Path) -> None:
         ({"pgd": {"steps": 1, "step_size": 1, "coarse": [0.1] * 7}, "format": 2}, "at most"),
         ({"pgd": {"steps": 1, "step_size": 1, "smooth": 1e9}}, "pgd.smooth"),
         ({"pgd": {"steps": 1, "step_size": 1, "smooth": 1}}, "card format 2"),
-        ({"pgd": {"steps": 1, "step_size": 1, "tone_lock": 0.5}}, "needs 3"),
+        ({"pgd": {"steps": 1, "step_size": 1, "tone_lock": 0.5}}, "need 3"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),
         ({"calibration": {"data": [0, -1] + [0] * 19, "source": [0] * 21}}, "must not fall"),
     ],

@@ -692,7 +692,13 @@ def test_tone_lock_does_not_mix_a_batch():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"tone_lock": -0.1}, {"tone_lock": 1.1}, {"tone_sigma": 0.0}, {"tone_sigma": math.nan}],
+    [
+        {"tone_lock": -0.1},
+        {"tone_lock": 1.1},
+        {"colour_lock": 2.0},
+        {"tone_sigma": 0.0},
+        {"tone_sigma": math.nan},
+    ],
 )
 def test_tone_settings_are_checked(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):

@@ -24,7 +24,7 @@ from translate.networks.sizes import resnet50_parameters, stargan_v2_parameters
 CARD_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 # Raised when an older program could no longer read the card rightly: 2 brought other `arch`, and
-# `coarse` and `smooth` of the descent; 3 its `tone_lock`.
+# `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`.
 # A card keeps the lowest format that is enough for it.
 CARD_FORMAT = 3
 MAX_CARD_BYTES = 1_000_000
@@ -156,7 +156,7 @@ class Descent(BaseModel):
         coarse: shares of the moves that follow the energy as seen from one, two, … halvings away
             (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
-        tone_lock: see `translate.pgd.PGD`; what is slow there is wider than `TONE` of the picture.
+        tone_lock, colour_lock: see `translate.pgd.PGD`; what is slow there is wider than `TONE` of the picture.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -167,6 +167,7 @@ class Descent(BaseModel):
     coarse: tuple[Unit, ...] = Field(default=(), max_length=7)
     smooth: float = Field(default=0.0, ge=0, le=64)
     tone_lock: Unit = 0.0
+    colour_lock: Unit = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -282,7 +283,8 @@ class Domain(BaseModel):
             raise ValueError(f"sha256 must state {WEIGHTS_FILE} in 64 hexadecimal digits")
         if self.format < card_format(self.network, self.pgd):
             raise ValueError(
-                "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock needs 3"
+                "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
+                "and pgd.colour_lock need 3"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -301,7 +303,7 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
-    if pgd.tone_lock:
+    if pgd.tone_lock or pgd.colour_lock:
         return 3
     return 2 if network.arch != "levels" or pgd.coarse or pgd.smooth else 1
 

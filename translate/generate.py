@@ -49,8 +49,9 @@ def generate(
     size = translator.domain.network.size
     if start is None:
         x = _clouds(count, size, generator)
-        if options.tone_lock is None:
-            options = replace(options, tone_lock=0.0)
+        options = replace(  # nor any light or colour to keep
+            options, tone_lock=options.tone_lock or 0.0, colour_lock=options.colour_lock or 0.0
+        )
         if options.steps is None:  # there is no photo to stay near
             options = replace(options, steps=math.ceil(NOISE_TRAVEL * translator.domain.pgd.steps))
     else:

@@ -38,6 +38,8 @@ class PGD:
         tone_lock: in [0,1]; share of the gradient's slow part that every move leaves out, so that
             broad light and colour stay the source's and the whole length of a move goes into
             structure. The slow part is positive semidefinite, so the move still leads downhill.
+        colour_lock: the same for the gradient's colour part, its difference to grey: at 1 only
+            brightness changes.
         tone_sigma: in pixels; changes much wider than that are slow.
 
     Raises:
@@ -52,6 +54,7 @@ class PGD:
     random_start: float = 0.0
     smooth: float = 0.0
     tone_lock: float = 0.0
+    colour_lock: float = 0.0
     tone_sigma: float = 12.0
 
     def __post_init__(self) -> None:
@@ -71,6 +74,8 @@ class PGD:
             raise SettingsError(f"smooth is {self.smooth}; use 0 or more")
         if not 0 <= self.tone_lock <= 1:
             raise SettingsError(f"tone_lock is {self.tone_lock}; use a number from 0 to 1")
+        if not 0 <= self.colour_lock <= 1:
+            raise SettingsError(f"colour_lock is {self.colour_lock}; use a number from 0 to 1")
         if not 0 < self.tone_sigma < math.inf:
             raise SettingsError(f"tone_sigma is {self.tone_sigma}; use a positive number")
 
@@ -275,6 +280,8 @@ def _move(
     gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
     if pgd.tone_lock > 0:
         gradient = gradient - pgd.tone_lock * slow_part(gradient, pgd.tone_sigma)
+    if pgd.colour_lock > 0:
+        gradient = gradient.lerp(gradient.mean(dim=1, keepdim=True), pgd.colour_lock)
     if mask is not None:
         gradient = gradient * mask
     if pgd.norm == "l2":

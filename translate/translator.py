@@ -52,6 +52,7 @@ class Options:
             number gives another variant.
         tone_lock: 0…1, how far broad light and colour (skin tone, hair) stay the photo's; None
             takes the domain's.
+        colour_lock: the same for all colour: at 1 only brightness changes.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
         crop_only: give the window alone instead of pasting it back.
         max_pixels: largest photo taken.
@@ -66,6 +67,7 @@ class Options:
     eps: float | None = None
     seed: int | None = None
     tone_lock: float | None = None
+    colour_lock: float | None = None
     framing: Framing = "auto"
     crop_only: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
@@ -82,6 +84,7 @@ class Options:
             step_size=1.0 if self.step_size is None else self.step_size,
             eps=math.inf if self.eps is None else self.eps,
             tone_lock=0.0 if self.tone_lock is None else self.tone_lock,
+            colour_lock=0.0 if self.colour_lock is None else self.colour_lock,
         )
 
     def pgd(self, domain: Domain, height: int, width: int) -> PGD:
@@ -100,6 +103,7 @@ class Options:
             decay=own.decay,
             smooth=own.smooth * ratio,
             tone_lock=own.tone_lock if self.tone_lock is None else self.tone_lock,
+            colour_lock=own.colour_lock if self.colour_lock is None else self.colour_lock,
             tone_sigma=TONE * math.sqrt(height * width),
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
         )

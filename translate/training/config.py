@@ -155,7 +155,7 @@ class Recipe(_Settings):
         sample_steps: PGD steps they take.
         sample_coarse: shares of their walk at each halving, see `Descent`.
         sample_smooth: sigma of the blur they set out from, as a share of the size.
-        sample_tone_lock: how far they keep broad light and colour, see `Descent`.
+        sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -177,6 +177,7 @@ class Recipe(_Settings):
     sample_coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     sample_smooth: float = Field(default=0.0, ge=0, le=0.2)
     sample_tone_lock: float = Field(default=0.0, ge=0, le=1)
+    sample_colour_lock: float = Field(default=0.0, ge=0, le=1)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
     remarks: str = ""
@@ -207,6 +208,7 @@ class Recipe(_Settings):
             coarse=self.sample_coarse[: len(self.stages[stage].coarse)],
             smooth=self.sample_smooth * size,
             tone_lock=self.sample_tone_lock,
+            colour_lock=self.sample_colour_lock,
         )
 
     def network_at(self, stage: int) -> NetworkConfig:

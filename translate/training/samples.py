@@ -31,6 +31,7 @@ def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Ste
         decay=descent.decay,
         smooth=descent.smooth,
         tone_lock=descent.tone_lock,
+        colour_lock=descent.colour_lock,
         tone_sigma=TONE * math.sqrt(source.shape[-2] * source.shape[-1]),
     )
     return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings))
