@@ -156,7 +156,8 @@ class Descent(BaseModel):
         coarse: shares of the moves that follow the energy as seen from one, two, … halvings away
             (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
-        tone_lock, colour_lock: see `translate.pgd.PGD`; what is slow there is wider than `TONE` of the picture.
+        tone_lock, colour_lock: see `translate.pgd.PGD`; what is slow there is wider than `TONE` of
+            the picture.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
