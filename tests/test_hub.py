@@ -23,7 +23,8 @@ from translate import DomainError, EnergyModel, Translator
 from translate.domain import CARD_FILE, WEIGHTS_FILE, read_domain
 from translate.hub import find_domain, open_domain
 from translate.hub.address import Address, parse_address
-from translate.hub.remote import cached_domains, fetch, remove, search
+from translate.hub.cache import cached_domains, remove
+from translate.hub.remote import fetch, search
 
 NAME = "someone/tiny"
 # The client's own upload of large files still uses a spelling that its HTTP library warns about.

@@ -47,7 +47,7 @@ def domains(
         return
     from translate.domain import read_domain
     from translate.hub import bundled_domains, find_domain
-    from translate.hub.remote import cached_domains
+    from translate.hub.cache import cached_domains
 
     for known in bundled_domains():
         _list(known, read_domain(find_domain(known)))
@@ -93,7 +93,7 @@ def download(name: Name, revision: Revision = None) -> None:
 @domains_app.command()
 def remove(name: Name, revision: Revision = None) -> None:
     """Delete a domain from the Hub's cache on this machine."""
-    from translate.hub.remote import remove as run
+    from translate.hub.cache import remove as run
 
     address = _hub(name, revision)
     print(f"{address}: {run(address) / 1e6:.1f} MB freed")
