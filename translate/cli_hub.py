@@ -62,6 +62,7 @@ def show(
     offline: Offline = False,
 ) -> None:
     """Explain one domain."""
+    from translate.domain import one_line
     from translate.hub import open_domain
 
     domain, weights = open_domain(fetched(name, revision, offline))
@@ -77,7 +78,7 @@ def show(
     for role, sets in (("p_data", domain.p_data), ("p_0", domain.p_0)):
         lines += [f"{role:9} {images.name}: {images.terms}" for images in sets]
     lines.append(f"licence   {domain.licence}")
-    print("\n".join(map(printable, lines)))
+    print("\n".join(map(one_line, lines)))
 
 
 @domains_app.command()
@@ -135,16 +136,18 @@ def _hub(name: str, revision: str | None) -> Address:
 
 
 def _list(name: str, domain: Domain) -> None:
-    summary = printable(domain.summary)
-    print(f"{name:12} {domain.network.size} px, {domain.framing:6} {summary}")
+    from translate.domain import one_line
+
+    print(one_line(f"{name:12} {domain.network.size} px, {domain.framing:6} {domain.summary}"))
 
 
 def _search(query: str) -> None:
+    from translate.domain import one_line
     from translate.hub.remote import search
 
     found = False
     for name, words in search(query):
         found = True
-        print(printable(f"{name:40} {words}"))
+        print(one_line(f"{name:40} {words}"))
     if not found:
         say(f"no domain on the Hub for {query!r}; try fewer letters")
