@@ -276,7 +276,7 @@ def test_a_silent_server_is_asked_again(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 2)
     digest = hashlib.sha256(files[WEIGHTS_FILE]).hexdigest()
     hub.faults.append(Fault(digest, "stall", after=5000))
     open_domain(NAME)

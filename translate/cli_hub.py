@@ -109,8 +109,12 @@ def push(
     revision: Annotated[str | None, typer.Option(help="Branch; default: main.")] = None,
 ) -> None:
     """Publish a domain on the Hub: weights, card, page and samples in one commit."""
+    from huggingface_hub.utils import disable_progress_bars
+
     from translate.publish import publish
 
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     commit, strip = publish(name, repo, private=private, revision=revision)
     if not strip:
         say("note: no sample strip; the example photos are in a checkout only")
