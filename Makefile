@@ -14,7 +14,7 @@ $(VENV)/run.stamp: requirements.txt pyproject.toml
 $(VENV)/test.stamp: $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,evaluate]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
-		--target $(VENV)/hub-oldest 'huggingface-hub==1.16.*'  # tests/test_hub_oldest.py
+		--target $(VENV)/hub-oldest 'huggingface-hub==1.16.0'  # tests/test_hub_oldest.py
 	@touch $@
 
 run: $(VENV)/run.stamp

@@ -11,6 +11,7 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -44,8 +45,10 @@ class Fault:
 
     Attributes:
         suffix: end of the path.
-        kind: `status`, `cut` (close after `after` bytes), `slow` (pause per kilobyte), `flip`.
+        kind: `status`, `cut` (close after `after` bytes), `stall` (fall silent after them), `slow`
+            (pause per kilobyte), `flip`, `long` (more than the file).
         times: how often; then all is well.
+        ready: a body waits until it says so.
     """
 
     suffix: str
@@ -55,6 +58,7 @@ class Fault:
     after: int = 0
     pause_s: float = 0.0
     method: str = "GET"
+    ready: Callable[[], bool] = lambda: True
 
 
 class Hub(ThreadingHTTPServer):
@@ -68,7 +72,9 @@ class Hub(ThreadingHTTPServer):
         self.repos: dict[str, Repo] = {}
         self.blobs: dict[str, bytes] = {}
         self.faults: list[Fault] = []
+        self.moved: dict[str, str] = {}  # repositories with another name now
         self.log: list[tuple[str, str, str]] = []  # method, path, range
+        self.tokens: list[tuple[str, str | None]] = []  # path, Authorization
         self.lock = threading.Lock()
 
     @property
@@ -116,12 +122,17 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         with self.server.lock:
             self.server.log.append((self.command, path, self.headers.get("Range", "")))
+            self.server.tokens.append((path, self.headers.get("Authorization")))
         fault = self.server.fault(self.command, path)
         if fault is not None and fault.kind == "status":
             self._answer(fault.status, b"", {"Retry-After": "0"})
         elif found := re.fullmatch(r"/cdn/([0-9a-f]{64})", path):
             self._body(self.server.blobs[found[1]], {}, fault)
         elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/(.+)/([^/]+)", path):
+            if found[1] in self.server.moved:  # to a place on the same host, as the Hub does
+                there = path.replace(found[1], self.server.moved[found[1]])
+                self._answer(307, b"", {"Location": there})
+                return
             self._resolve(found[1], found[2], found[3], fault)
         elif path == "/api/models":
             self._search()
@@ -142,8 +153,8 @@ class Handler(BaseHTTPRequestHandler):
         elif repo is None or (repo.private and not known):
             code = 404 if known else 401
             self._answer(code, b"", {"X-Error-Code": "RepoNotFound"})
-        elif repo.gated and not known:
-            self._answer(403, b"", {"X-Error-Code": "GatedRepo"})
+        elif repo.gated:
+            self._answer(403 if known else 401, b"", {"X-Error-Code": "GatedRepo"})
         else:
             return repo
         return None
@@ -186,14 +197,20 @@ class Handler(BaseHTTPRequestHandler):
         body = data[start:]
         if fault is not None and fault.kind == "flip":
             body = bytes(b ^ 1 for b in body)
-        if fault is None or fault.kind == "flip" or self.command == "HEAD":
+        if fault is not None and fault.kind == "long":
+            body += b"more"
+        if fault is None or fault.kind in {"flip", "long"} or self.command == "HEAD":
             self._answer(code, body, headers)
             return
         self._answer(code, body, headers, send=False)
-        end = fault.after if fault.kind == "cut" else len(body)
+        while not fault.ready():
+            time.sleep(0.01)
+        end = fault.after if fault.kind in {"cut", "stall"} else len(body)
         for at in range(0, end, 1024):
             self.wfile.write(body[at : min(at + 1024, end)])
             time.sleep(fault.pause_s)
+        if fault.kind == "stall":
+            self.rfile.read(1)  # nothing comes, until the client hangs up
         self.close_connection = True
 
     def _describe(self, name: str, repo: Repo, commit: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -14,7 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import write_domain
-from translate import DomainError, Translator
+from tests.limits import memory_within
+from translate import DomainError, EnergyModel, Translator
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, read_domain
 from translate.hub import bundled_domains, find_domain, open_domain
 
@@ -38,9 +40,39 @@ def restate(folder: Path) -> None:
     edit(folder, sha256={WEIGHTS_FILE: digest})
 
 
-def test_unknown_fields_are_kept(folder: Path) -> None:
-    edit(folder, colour="blue")
-    assert read_domain(folder).model_dump()["colour"] == "blue"
+def test_unknown_fields_are_kept(folder: Path, tmp_path: Path) -> None:
+    card = json.loads((folder / CARD_FILE).read_text())
+    for part in (card, card["pgd"], card["calibration"]):
+        part["colour"] = {"of": ["the", "sky", 7, None]}
+    card["p_data"] = [{"name": "some", "colour": "blue"}]
+    edit(folder, **card)
+    EnergyModel.from_pretrained(folder).save_pretrained(tmp_path / "again")
+    again = json.loads((tmp_path / "again" / CARD_FILE).read_text())
+    for name, value in card.items():
+        if isinstance(value, dict):
+            assert value.items() <= again[name].items()
+    assert again["colour"] == card["colour"]
+    assert again["p_data"][0]["colour"] == "blue"
+
+
+def required() -> list[tuple[str, ...]]:
+    """Where a card must say something."""
+    places = [("name",), ("title",), ("framing",), ("network",), ("pgd",), ("calibration",)]
+    places += [("sha256",), ("network", "size"), ("network", "channels"), ("pgd", "steps")]
+    return [*places, ("pgd", "step_size"), ("calibration", "data"), ("calibration", "source")]
+
+
+def test_a_missing_required_field_is_named(folder: Path) -> None:
+    whole = json.loads((folder / CARD_FILE).read_text())
+    for place in required():
+        card = json.loads(json.dumps(whole))
+        part = card
+        for key in place[:-1]:
+            part = part[key]
+        del part[place[-1]]
+        (folder / CARD_FILE).write_text(json.dumps(card))
+        with pytest.raises(DomainError, match=rf"{'.'.join(place)}: Field required"):
+            read_domain(folder)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +81,15 @@ def test_unknown_fields_are_kept(folder: Path) -> None:
         ({"title": None}, "title"),
         ({"name": "../../etc"}, "name"),
         ({"format": 99}, "update the program"),
+        ({"format": 99.0}, "format"),
+        ({"format": "99"}, "format"),
+        ({"network": {"size": 32, "channels": [8, 8], "depth": 9}}, "network.depth"),
+        ({"network": {"size": 1024, "channels": [2048, 8], "head": "pooled"}}, "features"),
+        ({"calibration": {"data": [math.nan] * 21, "source": [0] * 21}}, "calibration.data"),
+        (
+            {"calibration": {"data": [0] * 21, "source": [0] * 20 + [math.inf]}},
+            "calibration.source",
+        ),
         ({"network": {"size": 10**9, "channels": [1, 1]}}, "network.size"),
         ({"network": {"size": 32, "channels": [8]}}, "network.channels"),
         ({"network": {"size": 36, "channels": [8, 8, 8, 8]}}, "no multiple of 8"),
@@ -135,6 +176,15 @@ def test_wrong_parameters_are_named(folder: Path, fault: str) -> None:
     restate(folder)
     with pytest.raises(DomainError, match=name):
         Translator.load(str(folder))
+
+
+def test_a_network_is_built_only_for_a_file_that_holds_it(folder: Path) -> None:
+    """160 million parameters on the card, a few in the file."""
+    large = {"size": 32, "channels": [2048, 2048, 2048, 2048], "head": "pooled", "blocks": 0}
+    edit(folder, network=large)
+    assert read_domain(folder).network.parameters > 160_000_000
+    with memory_within(200_000_000), pytest.raises(DomainError, match="parameter"):
+        Translator.load(str(folder), device="cpu")
 
 
 def test_a_pickle_is_never_opened(folder: Path) -> None:

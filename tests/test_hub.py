@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ from tests.conftest import Result, write_domain
 from tests.hub_server import Fault, Hub, Repo
 from translate import DomainError, EnergyModel, Translator
 from translate.domain import CARD_FILE, WEIGHTS_FILE, read_domain
-from translate.hub import find_domain, open_domain
+from translate.hub import BUNDLED, find_domain, open_domain
 from translate.hub.address import Address, parse_address
-from translate.hub.remote import cached_domains, fetch, remove, search
+from translate.hub.cache import cached_domains, remove
+from translate.hub.remote import fetch, search
 
 NAME = "someone/tiny"
 # The client's own upload of large files still uses a spelling that its HTTP library warns about.
@@ -133,6 +135,8 @@ def test_a_local_folder_of_that_name_comes_first(
     monkeypatch.chdir(tmp_path)
     own = write_domain(tmp_path / "someone" / "tiny")
     assert find_domain(NAME).resolve() == own
+    write_domain(tmp_path / "anime")
+    assert find_domain("anime") == BUNDLED / "anime"
     assert not hub.log
 
 
@@ -181,6 +185,9 @@ def test_failures_are_one_sentence_with_the_remedy(hub: Hub, files: dict[str, by
     assert "no such revision" in refused(revision="0" * 40)
     repo.gated = True
     assert "accept its terms" in refused()
+    Path(constants.HF_TOKEN_PATH).write_text(hub.token)
+    assert "accept its terms" in refused()
+    Path(constants.HF_TOKEN_PATH).unlink()
     repo.gated, repo.private = False, True
     assert "a private one" in refused()
     Path(constants.HF_TOKEN_PATH).write_text("hf_wrong")
@@ -200,10 +207,16 @@ def test_failures_are_one_sentence_with_the_remedy(hub: Hub, files: dict[str, by
     open_domain("a/b")  # a page is no must
 
 
+def test_an_unusable_cache(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file"))
+    assert "set HF_HUB_CACHE to a folder" in refused()
+
+
 def test_no_network(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
     before = open_domain(NAME)
     hub.__exit__()
-    assert "no connection" in refused("someone/other")
+    assert "no folder here, and no connection" in refused("someone/other")
     with caplog.at_level(logging.WARNING, "translate.hub.remote"):
         assert open_domain(NAME) == before
     assert "cannot be reached" in caplog.text
@@ -257,6 +270,41 @@ def test_bodies_cut_short_for_good_then_another_try(
     hub.log.clear()
     open_domain(NAME)
     assert gets(hub) == ["4000-"]
+
+
+def test_a_silent_server_is_asked_again(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 2)
+    digest = hashlib.sha256(files[WEIGHTS_FILE]).hexdigest()
+    hub.faults.append(Fault(digest, "stall", after=5000))
+    open_domain(NAME)
+    assert gets(hub) == ["0-", "5000-"]
+
+
+def test_a_body_too_long_is_no_obstacle_later(hub: Hub, files: dict[str, bytes]) -> None:
+    digest = hashlib.sha256(files[WEIGHTS_FILE]).hexdigest()
+    hub.faults.append(Fault(digest, "long"))
+    assert "longer than its stated" in refused()
+    assert not list(Path(constants.HF_HUB_CACHE).rglob(WEIGHTS_FILE))
+    open_domain(NAME)
+    assert gets(hub) == ["0-", "0-"]
+
+
+def test_a_repository_with_a_new_name(hub: Hub) -> None:
+    hub.moved["someone/old"] = NAME
+    domain = open_domain("someone/old")[0]
+    hub.__exit__()
+    assert domain == open_domain("someone/old", offline=True)[0]
+
+
+def test_the_token_is_for_the_hub_alone(hub: Hub) -> None:
+    """Weights come from another host, to which the Hub redirects."""
+    Path(constants.HF_TOKEN_PATH).write_text(hub.token)
+    open_domain(NAME)
+    assert {token for path, token in hub.tokens if "/resolve/" in path} == {f"Bearer {hub.token}"}
+    assert {token for path, token in hub.tokens if "/cdn/" in path} == {None}
 
 
 def test_wrong_bytes_are_never_used(hub: Hub, files: dict[str, bytes]) -> None:
@@ -339,10 +387,25 @@ def test_killed_then_resumed(hub: Hub, tmp_path: Path, files: dict[str, bytes]) 
 
 def test_two_processes_download_once(hub: Hub, tmp_path: Path, files: dict[str, bytes]) -> None:
     digest = hashlib.sha256(files[WEIGHTS_FILE]).hexdigest()
-    hub.faults.append(Fault(digest, "slow", pause_s=0.05))
-    both = [client(hub, tmp_path / "cache", FETCH) for _ in range(2)]
+    both: list[subprocess.Popen[str]] = []
+
+    def both_are_there() -> bool:
+        heads = [p for method, p, _ in hub.log if method == "HEAD" and p.endswith(WEIGHTS_FILE)]
+        return len(heads) > 1 or any(process.poll() is not None for process in both)
+
+    hub.faults.append(Fault(digest, "slow", pause_s=0.03, ready=both_are_there))
+    both += [client(hub, tmp_path / "cache", FETCH) for _ in range(2)]
     outs = [process.communicate() for process in both]
     assert outs[0][0] == outs[1][0] != "", outs
+    assert len(gets(hub)) == 1
+
+
+def test_threads_download_once(hub: Hub, files: dict[str, bytes]) -> None:
+    digest = hashlib.sha256(files[WEIGHTS_FILE]).hexdigest()
+    hub.faults.append(Fault(digest, "slow", pause_s=0.01))
+    with ThreadPoolExecutor(4) as pool:
+        cards = [card for card, _ in pool.map(open_domain, [NAME] * 4)]
+    assert cards == [cards[0]] * 4
     assert len(gets(hub)) == 1
 
 
@@ -354,22 +417,33 @@ def hook(event, _):
     if event in {"socket.connect", "socket.__new__", "socket.getaddrinfo"}:
         refuse()
 sys.addaudithook(hook)
-from translate import Translator
+from translate import DomainError, Translator
+from translate.cli import main
 """
 
 
-def test_offline_opens_no_socket(hub: Hub, tmp_path: Path) -> None:
+def test_offline_opens_no_socket(hub: Hub, tmp_path: Path, photo: Path) -> None:
     commit = find_domain(NAME).name
     hub.log.clear()
-    calls = "; ".join(
-        f"Translator.load({name!r}, device='cpu', offline=True)"
-        for name in (NAME, f"{NAME}@{commit}")
-    )
-    pinned = f"Translator.load({NAME!r}, revision={commit!r}, device='cpu')"
-    out, err = client(
-        hub, tmp_path / "cache", f"{OFFLINE}{calls}; {pinned}; print('fine')"
-    ).communicate()
-    assert out.strip() == "fine", err
+    words = ["translate", "image", str(photo), str(tmp_path / "out.png"), "--device", "cpu"]
+    code = f"""{OFFLINE}
+Translator.load({NAME!r}, device='cpu', offline=True)
+Translator.load({NAME!r}, revision={commit!r}, device='cpu', offline=True)
+Translator.load({NAME!r}, revision={commit!r}, device='cpu')
+try: Translator.load("a/none", offline=True)
+except DomainError as error: print(error)
+sys.argv = {[*words, "--domain", NAME, "--offline"]!r}
+main()
+"""
+    out, err = client(hub, tmp_path / "cache", code).communicate()
+    assert out.startswith("a/none: no folder here and not in the cache"), err
+    assert "out.png: energy" in out, err
+    assert not hub.log
+    code = f"{OFFLINE}Translator.load({NAME!r}, device='cpu')"
+    _, err = client(hub, tmp_path / "cache", code, HF_HUB_OFFLINE="1").communicate()
+    assert err == ""
+    _, err = client(hub, tmp_path / "cache", code).communicate()
+    assert "a socket was opened" in err  # the trap works
     assert not hub.log
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
-import resource
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import write_domain
+from tests.limits import memory_within, no_hang
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, read_domain
-from translate.energy import load_energy_model
+from translate.energy import EnergyModel, load_energy_model
 from translate.errors import DomainError
+from translate.hub.page import domain_page
 
 EXAMPLES = 500  # of each of the four tests
-MEMORY = 400_000_000  # bytes that all of them together may add
+MEMORY = 400_000_000  # bytes that each of them may add
+SLOWEST_MS = 30_000  # for one file, which takes some milliseconds
 
 fuzz = settings(
     max_examples=EXAMPLES,
-    deadline=None,
+    deadline=SLOWEST_MS,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
@@ -48,13 +52,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_domain(tmp_path_factory.mktemp("fuzz") / "tiny")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def bounded() -> Any:
-    """Peak memory of the process must not grow by more than a mutation deserves."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    yield
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown * 1024 < MEMORY
+@pytest.fixture(autouse=True)
+def bounded(folder: Path, card: dict[str, Any], weights: bytes) -> Iterator[None]:
+    """What allocates more than a mutation deserves fails, and what hangs is ended."""
+    load(folder, Domain.model_validate(card), weights)  # torch has what it needs
+    with memory_within(MEMORY), no_hang():
+        yield
+
+
+def test_the_bound_holds() -> None:
+    with pytest.raises((MemoryError, RuntimeError)):
+        torch.empty(MEMORY, dtype=torch.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +110,10 @@ def read(folder: Path, data: bytes) -> None:
     assert domain.network.parameters <= 200_000_000
     assert domain.network.size <= 1024
     assert all("/" not in name and name not in {"", ".", ".."} for name in domain.sha256)
+    assert domain_page(domain, "a/b").startswith("---\nlicense:")
+    with torch.device("meta"):  # the figures above are those of the network itself
+        held = EnergyModel(domain.network).state_dict().values()
+    assert sum(value.numel() for value in held) == domain.network.parameters
 
 
 def load(folder: Path, domain: Domain, data: bytes) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from tests.hub_server import Fault, Hub, Repo
@@ -32,6 +34,11 @@ def test_the_oldest_client_downloads_resumes_and_tells(
 ) -> None:
     assert OLDEST.is_dir(), "make test installs it"
     own = Path(__file__).parents[1]
+    stated = (own / "requirements.txt").read_text()
+    found = re.search(r"huggingface-hub>=([\d.]+),<(\d+)", stated)
+    assert found is not None
+    oldest, beyond = found.groups()
+    assert int(huggingface_hub.__version__.split(".")[0]) == int(beyond) - 1
     settings = {"PYTHONPATH": f"{OLDEST}{os.pathsep}{own}"}
     version = "import huggingface_hub; print(huggingface_hub.__version__)\n"
     with Hub() as hub:
@@ -39,12 +46,13 @@ def test_the_oldest_client_downloads_resumes_and_tells(
         commit = hub.repos[NAME].commit(files)
         hub.repos["a/gated"] = Repo(gated=True)
         hub.faults.append(Fault("/config.json", "status", method="HEAD"))
+        hub.faults.append(Fault("/config.json", "status", method="GET"))
         digest = hashlib.sha256(files[WEIGHTS_FILE]).hexdigest()
         hub.faults.append(Fault(digest, "cut", after=5000))
         out, err = client(hub, tmp_path, version + FETCH + REFUSED, **settings).communicate()
         lines = out.splitlines()
         assert len(lines) == 5, err
-        assert lines[0].startswith("1.16.")
+        assert lines[0].startswith(f"{oldest}.")
         assert commit in lines[1]
         assert "no such repository" in lines[2]
         assert "no such revision" in lines[3]

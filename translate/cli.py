@@ -321,6 +321,7 @@ def serve_main() -> None:
 
 def _run(command: typer.Typer) -> None:
     keep_freed_memory()
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a failure is told once, by us
     try:
         command()
     except TranslateError as error:

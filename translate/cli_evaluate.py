@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from translate.console import Device, DomainName, Dtype, say
+from translate.cli_hub import fetched
+from translate.console import Device, DomainName, Dtype, Offline, Revision, say
 from translate.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def translation(
     source: Annotated[str, typer.Option(help=f"Photos to translate: {SET}.")],
     target: Target,
     domain: DomainName = "anime",
+    revision: Revision = None,
+    offline: Offline = False,
     strengths: Strengths = "0,0.2,0.4,0.6,0.8,1",
     features: FeaturesFlag = "auto",
     count: Count = None,
@@ -66,7 +69,8 @@ def translation(
     overwrite: Overwrite = False,
 ) -> None:
     """Realism and structure of translated photos, over strength."""
-    _walk("translation", out, source, target, None, domain, strengths, features, count, sheet,
+    folder = fetched(domain, revision, offline)
+    _walk("translation", out, source, target, None, folder, strengths, features, count, sheet,
           batch_size, seed, device, dtype, overwrite)  # fmt: skip
 
 
@@ -79,6 +83,8 @@ def generation(
         str | None, typer.Option(help=f"Images trained on, to look for memorised ones: {SET}.")
     ] = None,
     domain: DomainName = "anime",
+    revision: Revision = None,
+    offline: Offline = False,
     strengths: Strengths = "0,0.2,0.4,0.6,0.8,1",
     features: FeaturesFlag = "auto",
     count: Count = None,
@@ -90,7 +96,8 @@ def generation(
     overwrite: Overwrite = False,
 ) -> None:
     """The same for images made from any others, with their nearest training images."""
-    _walk("generation", out, source, target, training, domain, strengths, features, count, sheet,
+    folder = fetched(domain, revision, offline)
+    _walk("generation", out, source, target, training, folder, strengths, features, count, sheet,
           batch_size, seed, device, dtype, overwrite)  # fmt: skip
 
 
@@ -100,6 +107,8 @@ def ood(
     target: Target,
     other: Annotated[list[str], typer.Option(help=f"Other images, repeatable: {SET}.")],
     domain: DomainName = "anime",
+    revision: Revision = None,
+    offline: Offline = False,
     eps: Annotated[float, typer.Option(help="L2 radius of the attack at 256 px.")] = 7.0,
     iterations: Annotated[int, typer.Option(help="Moves of the attack.")] = 100,
     restarts: Annotated[int, typer.Option(help="Attacks per image; 0: clean only.")] = 5,
@@ -111,7 +120,7 @@ def ood(
     overwrite: Overwrite = False,
 ) -> None:
     """How well the energy tells the domain from other images, clean and under attack."""
-    translator = _translator(domain, device, dtype)
+    translator = _translator(fetched(domain, revision, offline), device, dtype)
     from translate.evaluation.apgd import Attack
     from translate.evaluation.ood import OodRequest, evaluate_ood
 

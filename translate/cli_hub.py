@@ -47,7 +47,7 @@ def domains(
         return
     from translate.domain import read_domain
     from translate.hub import bundled_domains, find_domain
-    from translate.hub.remote import cached_domains
+    from translate.hub.cache import cached_domains
 
     for known in bundled_domains():
         _list(known, read_domain(find_domain(known)))
@@ -62,6 +62,7 @@ def show(
     offline: Offline = False,
 ) -> None:
     """Explain one domain."""
+    from translate.domain import one_line
     from translate.hub import open_domain
 
     domain, weights = open_domain(fetched(name, revision, offline))
@@ -77,7 +78,7 @@ def show(
     for role, sets in (("p_data", domain.p_data), ("p_0", domain.p_0)):
         lines += [f"{role:9} {images.name}: {images.terms}" for images in sets]
     lines.append(f"licence   {domain.licence}")
-    print("\n".join(map(printable, lines)))
+    print("\n".join(map(one_line, lines)))
 
 
 @domains_app.command()
@@ -93,7 +94,7 @@ def download(name: Name, revision: Revision = None) -> None:
 @domains_app.command()
 def remove(name: Name, revision: Revision = None) -> None:
     """Delete a domain from the Hub's cache on this machine."""
-    from translate.hub.remote import remove as run
+    from translate.hub.cache import remove as run
 
     address = _hub(name, revision)
     print(f"{address}: {run(address) / 1e6:.1f} MB freed")
@@ -108,8 +109,12 @@ def push(
     revision: Annotated[str | None, typer.Option(help="Branch; default: main.")] = None,
 ) -> None:
     """Publish a domain on the Hub: weights, card, page and samples in one commit."""
+    from huggingface_hub.utils import disable_progress_bars
+
     from translate.publish import publish
 
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     commit, strip = publish(name, repo, private=private, revision=revision)
     if not strip:
         say("note: no sample strip; the example photos are in a checkout only")
@@ -135,16 +140,18 @@ def _hub(name: str, revision: str | None) -> Address:
 
 
 def _list(name: str, domain: Domain) -> None:
-    summary = printable(domain.summary)
-    print(f"{name:12} {domain.network.size} px, {domain.framing:6} {summary}")
+    from translate.domain import one_line
+
+    print(one_line(f"{name:12} {domain.network.size} px, {domain.framing:6} {domain.summary}"))
 
 
 def _search(query: str) -> None:
+    from translate.domain import one_line
     from translate.hub.remote import search
 
     found = False
     for name, words in search(query):
         found = True
-        print(printable(f"{name:40} {words}"))
+        print(one_line(f"{name:40} {words}"))
     if not found:
         say(f"no domain on the Hub for {query!r}; try fewer letters")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from translate.console import Dtype, say
+from translate.cli_hub import fetched
+from translate.console import Dtype, Offline, say
 
 serve_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -26,9 +27,11 @@ def serve(
             "--domain",
             "-d",
             envvar="TRANSLATE_DOMAIN",
-            help="Name or folder to preselect; repeatable. The bundled ones are always there.",
+            help="Name, folder or org/repo[@revision] to preselect; repeatable. "
+            "The bundled ones are always there.",
         ),
     ] = None,
+    offline: Offline = False,
     device: Annotated[
         str, typer.Option(envvar="TRANSLATE_DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
     ] = "auto",
@@ -37,4 +40,5 @@ def serve(
     """Serve the web app."""
     from translate.ui.server import serve as run
 
-    run(host=host, port=port, domains=domain or (), device=device, dtype=dtype, say=say)
+    folders = [fetched(name, None, offline) for name in domain or ()]
+    run(host=host, port=port, domains=folders, device=device, dtype=dtype, say=say)

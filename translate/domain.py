@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FiniteFloat,
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
@@ -19,7 +20,7 @@ from pydantic import (
 )
 
 from translate.errors import DomainError, SettingsError
-from translate.networks.sizes import resnet50_parameters, stargan_v2_parameters
+from translate.networks.sizes import EXPANSION, resnet50_parameters, stargan_v2_parameters
 
 CARD_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -31,6 +32,7 @@ MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 MAX_SIZE = 1024  # pixels
 MAX_PARAMETERS = 200_000_000
+MAX_FEATURES = 2**28  # 1 GB in float32
 
 Channels = Annotated[int, Field(ge=1, le=2048)]
 Arch = Literal["levels", "stargan-v2", "resnet50"]
@@ -73,6 +75,8 @@ class NetworkConfig(BaseModel):
             )
         if self.parameters > MAX_PARAMETERS:
             raise ValueError(f"{self.parameters:,} parameters; at most {MAX_PARAMETERS:,} allowed")
+        if self.features > MAX_FEATURES:
+            raise ValueError(f"{self.features:,} features; at most {MAX_FEATURES:,} allowed")
         return self
 
     def _check_foreign(self) -> None:
@@ -116,6 +120,13 @@ class NetworkConfig(BaseModel):
         last = self.channels[-1]
         extent = self.coarsest if self.head == "aligned" else 3
         return total + last * 28 + last * (last * extent**2 + 1) + last + 1
+
+    @property
+    def features(self) -> int:
+        """How many numbers one map per level takes, for a picture of the training size."""
+        width = EXPANSION if self.arch == "resnet50" else 1
+        maps = (c * (self.size >> level) ** 2 for level, c in enumerate(self.channels))
+        return width * sum(maps)
 
     @property
     def weights_limit(self) -> int:
@@ -205,8 +216,8 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    data: tuple[float, ...] = Field(min_length=21, max_length=21)
-    source: tuple[float, ...] = Field(min_length=21, max_length=21)
+    data: tuple[FiniteFloat, ...] = Field(min_length=21, max_length=21)
+    source: tuple[FiniteFloat, ...] = Field(min_length=21, max_length=21)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -245,7 +256,9 @@ class Images(BaseModel):
 
 
 class Domain(BaseModel):
-    """A domain card. Fields that this program does not know are kept.
+    """A domain card. Fields that this program does not know are kept, here and in its parts.
+
+    Only the network has none such: there a field would change what is computed.
 
     Attributes:
         format: version of the card.
@@ -263,7 +276,7 @@ class Domain(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    format: int = Field(default=1, ge=1)
+    format: int = Field(default=1, ge=1, strict=True)
     name: Name
     title: str
     summary: str = ""

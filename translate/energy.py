@@ -331,8 +331,8 @@ def load_energy_model(config: NetworkConfig, file: Path) -> EnergyModel:
     Raises:
         DomainError: the file is no safetensors file, or holds other parameters or shapes.
     """
-    model = EnergyModel(config)
-    expected = model.state_dict()
+    with torch.device("meta"):  # nothing is allocated before the file is seen to hold it
+        expected = EnergyModel(config).state_dict()
     try:
         weights = load_file(file)
     except (OSError, SafetensorError, ValueError) as error:
@@ -347,5 +347,6 @@ def load_energy_model(config: NetworkConfig, file: Path) -> EnergyModel:
                 f"{file}: parameter {name!r} is {tuple(value.shape)} {value.dtype}, "
                 f"the card's network needs {tuple(expected[name].shape)} floats"
             )
+    model = EnergyModel(config)
     model.load_state_dict(weights)
     return model.requires_grad_(False)

@@ -9,8 +9,27 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from translate.domain import one_line
 from translate.errors import DomainError
 from translate.hub.address import Address
+
+
+def ready(*, ask: bool) -> None:
+    """Import the client and, to ask the Hub, open its session: both read the environment.
+
+    Raises:
+        DomainError: a variable is set to what they cannot use.
+    """
+    try:
+        from huggingface_hub.utils import get_session
+
+        if ask:
+            get_session()
+    except (ImportError, OSError, ValueError) as error:
+        raise DomainError(
+            f"the Hub's client does not start ({one_line(str(error))}); correct or unset the "
+            "environment variables HF_…, …_PROXY and SSL_CERT_…"
+        ) from None
 
 
 @contextmanager
@@ -61,17 +80,21 @@ def sentence(error: BaseException, address: Address | None, file: str, doing: st
             return f"{what}: not a name that the Hub allows; use org/repo"
         case errors.FileMetadataError():
             return f"{what}: {hub} does not answer as the Hub does; check HF_ENDPOINT and the proxy"
-        case errors.HTTPError():  # pyright: ignore[reportPrivateImportUsage]
+        case errors.HTTPError() | errors.LocalEntryNotFoundError():  # pyright: ignore[reportPrivateImportUsage]
+            again = "check the network and give the command again"
+            if not file:
+                return f"{what}: no connection to {hub}, or it broke off; {again}"
             return (
-                f"{what}: no connection to {hub}, or it broke off; check the network and give the "
-                "command again (a download goes on where it stopped; --offline uses the cache)"
+                f"{what}: no folder here, and no connection to {hub}, or it broke off; {again} "
+                "(a download goes on where it stopped; --offline uses the cache)"
             )
         case OSError() if error.errno is not None:
-            return f"{error.filename or constants.HF_HUB_CACHE}: {error.strerror}"
+            place = error.filename or constants.HF_HUB_CACHE
+            return f"{place}: {error.strerror}; make room there, or set HF_HUB_CACHE to a folder"
         case OSError():
             return f"{what}: {file} came incomplete; give the command again and it goes on"
         case _:
-            return f"{what}: the Hub refused ({' '.join(str(error).split())})"
+            return f"{what}: the Hub refused ({one_line(' '.join(str(error).split()))})"
 
 
 def _status(code: int, doing: str) -> str:

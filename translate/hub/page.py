@@ -75,8 +75,12 @@ def _metrics(metrics: dict[str, Any]) -> str:
     figures = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
     if not figures:
         return "None stated.\n"
-    rows = [f"| {_line(name)} | {value:g} |" for name, value in figures.items()]
+    rows = [f"| {_line(name)} | {_figure(value)} |" for name, value in figures.items()]
     return "\n".join(["| figure | value |", "|---|---|", *rows, ""])
+
+
+def _figure(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"  # an int may exceed all floats
 
 
 def _remarks(training: dict[str, Any]) -> str:

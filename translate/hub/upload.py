@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from translate.errors import DomainError
 from translate.hub.address import Address, parse_address
-from translate.hub.failures import told
+from translate.hub.failures import ready, told
 
 
 def target(repo: str, revision: str | None = None) -> Address:
@@ -38,6 +38,7 @@ def upload(
     Raises:
         DomainError: the Hub does not take them.
     """
+    ready(ask=True)
     from huggingface_hub import CommitOperationAdd, HfApi, constants
 
     if constants.HF_HUB_OFFLINE:
