@@ -58,8 +58,11 @@ class Frame:
 
     @property
     def stuck(self) -> tuple[bool, ...]:
-        """For each window, whether it is a face whose energy hardly fell."""
-        if self.start is None:
+        """For each window, whether it is a face whose energy hardly fell.
+
+        A mask may be the reason for that, and whoever paints one knows what shall change.
+        """
+        if self.start is None or self.mask is not None:
             return (False,) * len(self.windows)
         short = self.start - self.step.energy < self.least_fall * self.step.distance
         return tuple(window.face and bool(short[i]) for i, window in enumerate(self.windows))
