@@ -89,7 +89,7 @@ def test_every_face_of_a_group_is_found_the_largest_first(group: np.ndarray) -> 
 def test_the_largest_is_one_of_them_and_the_others_are_mentioned(group: np.ndarray) -> None:
     (window,) = find_windows(group, framing="face", size=64)
     assert window.note == (
-        "3 faces were found and the largest was taken; choose all faces to take each."
+        "Several faces were found and the largest was taken; choose all faces to take each."
     )
     first = find_windows(group, framing="face", size=64, faces="all")[0]
     assert replace(window, note=None) == first
@@ -123,7 +123,8 @@ def test_a_blurred_face_is_left_alone_and_the_others_are_not(
     assert first.note == "Faces left alone: 1 too blurred."
     assert min(first.left, second.left) > 280
     (largest,) = find_windows(photo, framing="face", size=32)
-    assert (largest.left, largest.width) == (first.left, first.width)
+    assert abs(largest.left - first.left) < 10
+    assert largest.note is not None
     made = tiny(photo, ALL)
     np.testing.assert_array_equal(made[:, :280], photo[:, :280])
     assert (made[:, 280:] != photo[:, 280:]).any()
@@ -342,21 +343,20 @@ def test_the_commands_give_what_the_python_api_gives(
     assert one.code == 0, one.err
     np.testing.assert_array_equal(pixels(tmp_path / "one.png"), tiny(group, ALL))
     largest = cli("image", source / "a.png", tmp_path / "largest.png", *flags[:2])
-    assert "note: 3 faces were found and the largest was taken" in largest.err
+    assert "note: Several faces were found and the largest was taken" in largest.err
 
 
 def test_the_page_keeps_every_face_of_every_state(
-    group: np.ndarray, tiny: Translator, tiny_face: Path, tmp_path: Path
+    group: np.ndarray, tiny_face: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(group).save(tmp_path / "group.png")
     studio = Studio(Catalog([str(tiny_face)], device="cpu"))
     wish = Wish(photo=str(tmp_path / "group.png"), domain="tiny-face", options=ALL)
     *_, walk = studio.walk(wish)
-    frames = list(tiny.frames(group, ALL))
-    assert walk.energies == pytest.approx([frame.energy for frame in frames], abs=1e-4)
+    frames = list(studio.catalog.translator("tiny-face").frames(group, ALL))
+    assert walk.energies == [frame.energy for frame in frames]
     for index, frame in enumerate(frames):
-        difference = np.asarray(walk.picture(index)).astype(int) - np.asarray(frame.image)
-        assert np.abs(difference).max() <= 1
+        np.testing.assert_array_equal(np.asarray(walk.picture(index)), np.asarray(frame.image))
     assert "3 faces were found." in story(walk, walk.last)
     walk.close = True
     assert walk.shown(walk.last).width > 600  # close up on all of them

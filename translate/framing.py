@@ -211,7 +211,7 @@ def _about(flaws: Sequence[Flaw | None], chosen: int) -> str | None:
     counts = Counter(filter(None, flaws))
     good = len(flaws) - counts.total()
     if good > chosen:
-        return f"{good} faces were found and the largest was taken; choose all faces to take each."
+        return "Several faces were found and the largest was taken; choose all faces to take each."
     left = ", ".join(f"{count} too {kind}" for kind, count in sorted(counts.items()))
     return f"Faces left alone: {left}." if left else None
 
