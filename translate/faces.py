@@ -21,7 +21,7 @@ of 77 found in selfies (256 pixels) or 46 in portraits (512 pixels) is as small.
 SHARPEST_BLUR = 20.0
 """Variance of the Laplacian, of a face's box at `_LOOK` pixels, below which it is left alone.
 
-98 selfies start at 124, 69 portraits at 647. The median of 38 selfies blurred by 2, 4 and 6 % of the
+98 selfies start at 124, 69 portraits at 647. The median of 38 selfies blurred by 2, 4, 6 % of the
 face's width is 72, 19 and 10. Of 13 boxes in natural photos that hold no face, 2 lie below."""
 
 _LOOK = 64
