@@ -141,7 +141,7 @@ def throughput(bench: Bench, source: Path, work: Path, repeat: int) -> None:
     ratios = [bare.wall_s / batch.wall_s for bare, batch in pairs]
     rates = [len(jobs) / statistics.median(pair[i].wall_s for pair in pairs) for i in (0, 1)]
     cpu_ms = [1000 / len(jobs) * min(pair[i].cpu_s for pair in pairs) for i in (0, 1)]
-    faces = sum(job.window.note is None for job in jobs)
+    faces = sum(job.windows[0].note is None for job in jobs)
     print(
         f"{source.name:>9}  {faces:>3}/{len(jobs)}  {rates[0]:>13.2f}  {rates[1]:>14.2f}  "
         f"{statistics.median(ratios):>5.2f}  {min(ratios):.2f} to {max(ratios):.2f}  "

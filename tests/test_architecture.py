@@ -20,9 +20,9 @@ MODULES = {
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
     ("errors", "allocator", "smooth", "networks"),
-    ("console", "files", "srgb", "domain", "device", "pgd", "grid", "upsampling"),
+    ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "masking"),
-    ("energy", "imageset"),
+    ("energy", "imageset", "frame"),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),
     ("ui",),

@@ -244,10 +244,9 @@ def test_extract_at_its_own_size_is_exact() -> None:
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.data(),
     st.tuples(st.integers(1, 20), st.integers(1, 20)),
-    st.sampled_from([0.0, 0.5, 1.0]),
 )
 def test_paste_leaves_the_outside_alone(
-    shape: tuple[int, int], data: st.DataObject, out: tuple[int, int], detail: float
+    shape: tuple[int, int], data: st.DataObject, out: tuple[int, int]
 ) -> None:
     height, width = shape
     left, top = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
@@ -262,14 +261,12 @@ def test_paste_leaves_the_outside_alone(
     photo, result = noise(height, width), noise(*out, seed=1)
     photo.flags.writeable = False
     kept, kept_result = photo.copy(), result.copy()
-    pasted = paste(photo, window, result, detail=detail)
+    pasted = paste(photo, window, result)
     outside = np.ones(shape, bool)
     outside[top : top + window.height, left : left + window.width] = False
     np.testing.assert_array_equal(pasted[outside], photo[outside])
     np.testing.assert_array_equal(photo, kept)
     np.testing.assert_array_equal(result, kept_result)
-    unchanged = paste(photo, window, extract(photo, window), detail=1)
-    np.testing.assert_array_equal(unchanged, photo)
 
 
 def test_paste_over_a_whole_photo_has_no_feather() -> None:
@@ -311,31 +308,12 @@ def test_pasting_back_what_was_seen_changes_almost_nothing() -> None:
         assert change.max() <= 6
 
 
-def test_detail_keeps_what_the_model_never_saw() -> None:
-    photo = np.clip(smooth(256, 256).astype(int) + noise(256, 256) % 40 - 20, 0, 255).astype(
-        np.uint8
-    )
-    window = find_window(photo, framing="crop", size=64)
-    darker = extract(photo, window) // 2
-
-    def texture(x: np.ndarray) -> float:
-        return float(np.abs(np.diff(x.astype(int), axis=1)).mean())
-
-    plain, detailed = (paste(photo, window, darker, detail=d) for d in (0.0, 1.0))
-    assert texture(plain) < 0.3 * texture(photo)
-    assert texture(detailed) > 0.8 * texture(photo)
-    assert abs(plain.mean() - detailed.mean()) < 3
-
-
 def test_paste_refuses_what_does_not_fit() -> None:
     photo = noise(40, 40)
     window = find_window(photo, framing="crop", size=16)
     for bad in (noise(16, 15), noise(16, 16).astype(np.float32), noise(16, 16)[..., 0]):
         with pytest.raises(InputError, match="16, 16, 3"):
             paste(photo, window, bad)
-    for detail in (-0.1, 1.1, float("nan")):
-        with pytest.raises(SettingsError, match="detail"):
-            paste(photo, window, noise(16, 16), detail=detail)
     with pytest.raises(InputError, match="20x20"):
         extract(noise(20, 20), window)
     with pytest.raises(InputError, match="20x20"):

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from translate.errors import SettingsError as SettingsError
     from translate.errors import TrainingError as TrainingError
     from translate.errors import TranslateError as TranslateError
+    from translate.frame import Frame as Frame
     from translate.pgd import PGD as PGD
     from translate.pgd import Step as Step
     from translate.pgd import blend as blend
     from translate.pgd import descend as descend
-    from translate.translator import Frame as Frame
     from translate.translator import Options as Options
     from translate.translator import Score as Score
     from translate.translator import Translator as Translator
@@ -35,7 +35,7 @@ _HOMES = {
     "Domain": "domain",
     "DomainError": "errors",
     "EnergyModel": "energy",
-    "Frame": "translator",
+    "Frame": "frame",
     "InputError": "errors",
     "Options": "translator",
     "Score": "translator",

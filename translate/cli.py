@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ from translate.console import (
     DomainName,
     Dtype,
     Eps,
+    FacesFlag,
     FramingFlag,
     MaxPixels,
     Offline,
@@ -76,8 +78,10 @@ def image(
     eps: Eps = None,
     seed: Seed = None,
     framing: FramingFlag = "auto",
+    faces: FacesFlag = "largest",
     crop_only: Annotated[
-        bool, typer.Option("--crop-only", help="Only the window, not pasted back.")
+        bool,
+        typer.Option("--crop-only", help="Only the window (of the largest face), not pasted back."),
     ] = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -91,7 +95,9 @@ def image(
     from translate.image_io import check_target, read_photo, write_image
     from translate.translator import Translator
 
-    options = _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels)
+    options = replace(
+        _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels), faces=faces
+    )
     check_target(out, overwrite=overwrite)
     photo = read_photo(source, max_pixels=options.max_pixels)
     translator = Translator.load(fetched(domain, revision, offline), device=device, dtype=dtype)

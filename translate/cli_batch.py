@@ -20,6 +20,7 @@ from translate.console import (
     DomainName,
     Dtype,
     Eps,
+    FacesFlag,
     FramingFlag,
     MaxPixels,
     Offline,
@@ -80,6 +81,7 @@ def batch(
     eps: Eps = None,
     seed: Seed = None,
     framing: FramingFlag = "auto",
+    faces: FacesFlag = "largest",
     file_format: Annotated[
         Literal["auto", "png", "jpg", "webp"],
         typer.Option("--format", help="Of results; auto keeps the input's where it can hold them."),
@@ -135,6 +137,7 @@ def batch(
         eps=eps,
         seed=seed,
         framing=framing,
+        faces=faces,
         max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
     )
     settings = Settings(

@@ -27,6 +27,9 @@ Seed = Annotated[int | None, typer.Option(help="Another variant of the result fo
 FramingFlag = Annotated[
     Literal["auto", "face", "scene", "crop"], typer.Option(help="What the network looks at.")
 ]
+FacesFlag = Annotated[
+    Literal["all", "largest"], typer.Option(help="Which faces, with face framing.")
+]
 MaxPixels = Annotated[int | None, typer.Option(help="Largest photo taken.")]
 
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, cast, get_args
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from translate.errors import InputError, SettingsError
+from translate.faces import Face, Flaw, find_faces, flaw
 from translate.upsampling import carry_up
 
 Framing = Literal["auto", "face", "scene", "crop"]
 """`face`: a square around the largest face. `scene`: the whole photo. `crop`: the centre square.
 `auto`: what the domain card says; the caller puts that in its place before asking for a window."""
 
+Faces = Literal["all", "largest"]
+"""Which faces of a photo `face` takes."""
+
 Pixels = npt.NDArray[np.uint8]
-Face = tuple[float, float, float]  # centre x, centre y and width of a detected box, in pixels
 
 # Measured on every 20th of 3200 selfies, the photos the face domain starts from: the upright pass
-# of `_passes` finds 118 of 160 faces. Median box: 0.73 of the image's width (quartiles 0.67 and
+# of `find_faces` finds 118 of 160 faces. Median box: 0.73 of the image's width (quartiles 0.67 and
 # 0.78), centred at (0.50, 0.45).
 FACE_MARGIN = 1.5
 """Side of the square in widths of the detector's face box. This is the looser quartile of the
@@ -36,12 +37,11 @@ _SNAP = 0.85  # a square this near to the largest possible one becomes that
 _MAX_ASPECT = 4  # a scene's long side is at most this many times `size`: memory has an end
 _FEATHER = 0.15  # width of the blended edge, as a fraction of the window's side
 _STRIP = 256  # rows blended at a time, so that a large photo needs little memory
-_DETECT_SIDE = 640  # long side of the image that is searched for faces
-_MIN_FACE = 32  # smallest face looked for in that image
-_LARGE_FIRST = (0.4, 0.15)  # smallest faces of quicker searches, of the image's short side
-_ROOM = 1.5  # a box so many times the smallest one is what a search for all sizes finds, too
-_SURE_FACE = 0.2  # in the less certain passes, as a fraction of the image's short side
-_TILT = 25.0  # degrees; heads tilted further than about 15 are missed upright
+# A face is blended as a superellipse |x|^p + |y|^p: a square's corners hold background, which the
+# model paints in its own way. All is the result's up to the first radius, all the photo's from the
+# second one on, in halves of the window's side. Chosen by eye on sixteen portraits.
+_ROUNDNESS = 2.5
+_OVAL = (0.4, 0.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,10 @@ class Window:
     """A rectangle of a photo and the size the model sees it at, all in pixels.
 
     `left`, `top`, `width`, `height` lie inside the photo. `note` is a sentence for the user when
-    the window is not what was asked for, else None. With `scene`, which is the whole photo, what
-    the model changed is carried up to the photo's own pixels (`upsampling.carry_up`); else its
-    result is enlarged.
+    the window is not what was asked for, else None. `face`: it lies around a face. `usable`: the
+    result belongs into the photo; a face too small or too blurred had better be left alone.
+    `scene`: it is the whole photo, and what the model changed is carried up to the photo's own
+    pixels (`upsampling.carry_up`); else the result is enlarged.
     """
 
     left: int
@@ -61,6 +62,8 @@ class Window:
     out_width: int
     out_height: int
     note: str | None = None
+    face: bool = False
+    usable: bool = True
     scene: bool = False
 
 
@@ -72,17 +75,33 @@ def find_window(
     stride: int = 1,
     margin: float = FACE_MARGIN,
 ) -> Window:
-    """Choose the part of `rgb`, (H, W, 3) uint8, that the model translates.
+    """The first of `find_windows`, with the largest face."""
+    return find_windows(rgb, framing=framing, size=size, stride=stride, margin=margin)[0]
 
-    `face` and `crop` give a square seen at `size`; `scene` gives the whole photo with its short
-    side at `size`, or less for a panorama beyond 4:1. Sides of the seen image are multiples of
-    `stride`. `margin` is the side of a face's square in face widths; a face without room around
-    it gets the largest square there is. Raises `SettingsError` for `auto`, an unknown framing or
-    numbers out of range, `InputError` for another kind of array.
+
+def find_windows(
+    rgb: Pixels,
+    *,
+    framing: Framing,
+    size: int,
+    stride: int = 1,
+    margin: float = FACE_MARGIN,
+    faces: Faces = "largest",
+) -> tuple[Window, ...]:
+    """Choose the parts of `rgb`, (H, W, 3) uint8, that the model translates: one, or `faces`.
+
+    They are seen at one size, the largest face first. If all faces had better be left alone, the
+    largest is given as not `usable`. `face` and `crop` give squares seen at `size`; `scene` gives
+    the whole photo with its short side at `size`, or less for a panorama beyond 4:1. Sides of the
+    seen image are multiples of `stride`. `margin` is the side of a face's square in face widths; a
+    face without room around it gets the largest square there is. Raises `SettingsError` for
+    `auto`, an unknown framing or numbers out of range, `InputError` for another kind of array.
     """
     height, width = _check(rgb)
     if framing == "auto" or framing not in get_args(Framing):
         raise SettingsError(f"framing is {framing!r}; use face, scene or crop.")
+    if faces not in get_args(Faces):
+        raise SettingsError(f"faces is {faces!r}; use all or largest.")
     if size < 1 or stride < 1 or not 1 <= margin <= 10:
         raise SettingsError(
             f"size {size}, stride {stride}, margin {margin}: "
@@ -90,27 +109,31 @@ def find_window(
         )
     if framing == "scene":
         out_width, out_height = _scene_size(width, height, size, stride)
-        return Window(
-            left=0,
-            top=0,
-            width=width,
-            height=height,
-            out_width=out_width,
-            out_height=out_height,
-            scene=True,
+        return (
+            Window(
+                left=0,
+                top=0,
+                width=width,
+                height=height,
+                out_width=out_width,
+                out_height=out_height,
+                scene=True,
+            ),
         )
-    note = None
-    left, top, side = _centre_square(width, height)
-    if framing == "face":
-        face = _find_face(rgb)
-        if face is None:
-            note = "No face was found, so the centre of the photo was used."
-        else:
-            left, top, side = _face_square(face, width, height, margin)
     out = _multiple(size, stride)
-    return Window(
-        left=left, top=top, width=side, height=side, out_width=out, out_height=out, note=note
-    )
+    found = find_faces(rgb, every=faces == "all") if framing == "face" else []
+    if not found:
+        note = "No face was found, so the centre of the photo was used."
+        centre = _square(_centre_square(width, height), out)
+        return (replace(centre, note=note if framing == "face" else None),)
+    flaws: list[Flaw | None] = [flaw(rgb, face) for face in found]
+    good = [face for face, bad in zip(found, flaws, strict=True) if bad is None]
+    chosen = good if faces == "all" else good[:1]
+    squares = [_face_square(face, width, height, margin) for face in chosen or found[:1]]
+    first, *others = [
+        replace(_square(square, out), face=True, usable=bool(good)) for square in squares
+    ]
+    return (replace(first, note=_about(flaws, len(chosen))), *others)
 
 
 def extract(rgb: Pixels, window: Window) -> Pixels:
@@ -119,42 +142,76 @@ def extract(rgb: Pixels, window: Window) -> Pixels:
     return _resize(part, window.out_width, window.out_height)
 
 
-def paste(rgb: Pixels, window: Window, result: Pixels, *, detail: float = 0.0) -> Pixels:
-    """A copy of `rgb` with `result`, (out_height, out_width, 3) uint8, in the window's place.
+def paste(rgb: Pixels, window: Window, result: Pixels) -> Pixels:
+    """`paste_all` of one result."""
+    return paste_all(rgb, [(window, result)])
 
-    Pixels outside the window stay as they are. Inside, the result fades in over a cosine ramp,
-    except along the photo's own borders. `detail` (0 to 1) is how much of the fine detail the
-    model never saw (the photo minus what `extract` kept of it) is added back: at 1, an unchanged
-    result gives the photo back exactly; scenes keep all of it anyway. Raises `InputError` for a
-    result of another size, `SettingsError` for a `detail` out of range.
+
+def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
+    """A copy of `rgb` with results, (out_height, out_width, 3) uint8, in their windows' places.
+
+    Where windows overlap, the later one is on top. Pixels outside the windows stay as they are.
+    Inside, a result fades in: from a window's edge, or all around a face; but not from the photo's
+    own borders. The change of a scene is carried up instead. Raises `InputError` for a result of
+    another size.
     """
-    height, width = _check(rgb)
-    if result.shape != (window.out_height, window.out_width, 3) or result.dtype != np.uint8:
-        raise InputError(
-            f"The result is {result.shape} {result.dtype}; "
-            f"give ({window.out_height}, {window.out_width}, 3) uint8."
-        )
-    if not 0 <= detail <= 1:
-        raise SettingsError(f"detail is {detail}; use a number from 0 to 1.")
-    if window.scene:
-        return carry_up(rgb, extract(rgb, window), result)
-    across = _ramp(window.left, window.width, width)
-    down = _ramp(window.top, window.height, height)
-    new = _resize(result, window.width, window.height)
-    seen = _resize(extract(rgb, window), window.width, window.height) if detail else None
+    _check(rgb)
     pasted = rgb.copy()
+    for window, result in results:
+        if result.shape != (window.out_height, window.out_width, 3) or result.dtype != np.uint8:
+            raise InputError(
+                f"The result is {result.shape} {result.dtype}; "
+                f"give ({window.out_height}, {window.out_width}, 3) uint8."
+            )
+        if window.scene:
+            pasted = carry_up(rgb, extract(rgb, window), result)
+        else:
+            _blend(pasted, window, result)
+    return pasted
+
+
+def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
+    """Put one result into `pasted`, in strips."""
+    height, width = pasted.shape[:2]
+    axis = _bulge if window.face else _ramp
+    across = axis(window.left, window.width, width)
+    down = axis(window.top, window.height, height)
+    new = _resize(result, window.width, window.height)
     inside = _part(pasted, window)
-    if seen is None:
+    if not window.face:
         solid = _solid(down), _solid(across)
         inside[solid] = new[solid]
-    for rows, columns in _strips(down, across, edge_only=seen is None):
+    for rows, columns in _strips(down, across, edge_only=not window.face):
         old = inside[rows, columns].astype(np.float32)
         change = new[rows, columns] - old
-        if seen is not None:
-            change += detail * (old - seen[rows, columns])
-        weight = down[rows, None, None] * across[None, columns, None]
-        inside[rows, columns] = np.rint(old + weight * change).clip(0, 255).astype(np.uint8)
-    return pasted
+        if window.face:
+            weight = _oval(down[rows, None] + across[None, columns])
+        else:
+            weight = down[rows, None] * across[None, columns]
+        change *= weight[..., None]
+        inside[rows, columns] = np.rint(old + change).clip(0, 255).astype(np.uint8)
+
+
+def _window(place: tuple[int, int], size: tuple[int, int], out: tuple[int, int]) -> Window:
+    (left, top), (width, height), (out_width, out_height) = place, size, out
+    return Window(
+        left=left, top=top, width=width, height=height, out_width=out_width, out_height=out_height
+    )
+
+
+def _square(square: tuple[int, int, int], out: int) -> Window:
+    left, top, side = square
+    return _window((left, top), (side, side), (out, out))
+
+
+def _about(flaws: Sequence[Flaw | None], chosen: int) -> str | None:
+    """What there is to say about the faces that were not chosen."""
+    counts = Counter(filter(None, flaws))
+    good = len(flaws) - counts.total()
+    if good > chosen:
+        return "Several faces were found and the largest was taken; choose all faces to take each."
+    left = ", ".join(f"{count} too {kind}" for kind, count in sorted(counts.items()))
+    return f"Faces left alone: {left}." if left else None
 
 
 def _check(rgb: Pixels) -> tuple[int, int]:
@@ -188,6 +245,20 @@ def _ramp(start: int, length: int, total: int) -> npt.NDArray[np.float32]:
     if start + length < total:
         weights[length - count :] = rise[::-1]
     return weights
+
+
+def _bulge(start: int, length: int, total: int) -> npt.NDArray[np.float32]:
+    """|x|^p along one axis: from 0 in the middle to 1 at each end that is not a photo border."""
+    x = (np.arange(length, dtype=np.float32) + 0.5) * 2 / length - 1
+    x = x.clip(-1 if start > 0 else 0, 1 if start + length < total else 0)
+    return np.abs(x) ** np.float32(_ROUNDNESS)
+
+
+def _oval(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Blending weights of a face, from the sum of both axes' `_bulge`."""
+    full, none = _OVAL
+    rise = ((none - power ** np.float32(1 / _ROUNDNESS)) / (none - full)).clip(0, 1)
+    return rise * rise * (3 - 2 * rise)
 
 
 def _solid(weights: npt.NDArray[np.float32]) -> slice:
@@ -238,85 +309,3 @@ def _face_square(face: Face, width: int, height: int, margin: float) -> tuple[in
     left = round(x - FACE_CENTRE[0] * side)
     top = round(y - FACE_CENTRE[1] * side)
     return min(max(left, 0), width - side), min(max(top, 0), height - side), side
-
-
-def _find_face(rgb: Pixels) -> Face | None:
-    """Find the largest face in (H, W, 3) uint8: centre x, centre y and box width, in pixels.
-
-    The box reaches from the brows to the chin and ear to ear. None if no face is found: of real
-    selfies about 1 in 40 is missed, of half-body portraits 1 in 140. Threads may share it.
-    """
-    height, width = rgb.shape[:2]
-    scale = min(1.0, _DETECT_SIDE / max(height, width))
-    small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if min(small_size) < _MIN_FACE:
-        return None
-    small = cv2.resize(np.ascontiguousarray(rgb), small_size, interpolation=cv2.INTER_AREA)
-    grey = cast(Pixels, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-    for faces in _passes(grey):
-        if faces:
-            x, y, face_width = max(faces, key=lambda face: (face[2], face))
-            return x * width / small_size[0], y * height / small_size[1], face_width / scale
-    return None
-
-
-def _passes(grey: Pixels) -> Iterator[list[Face]]:
-    """Faces found upright, then with the head tilted either way, then by a finer upright search.
-
-    The first pass with a face decides, because each one errs more than the one before; the later
-    ones look for large faces only.
-    """
-    large = max(_MIN_FACE, round(_SURE_FACE * min(grey.shape)))
-    yield _detect_upright(grey)
-    yield _detect_turned(grey, _TILT, large) + _detect_turned(grey, -_TILT, large)
-    yield _detect(cast(Pixels, cv2.equalizeHist(grey)), neighbours=3, scale=1.05, smallest=large)
-
-
-def _detect_upright(grey: Pixels) -> list[Face]:
-    """A search's time grows with the square of the smallest face's share, so large ones first.
-
-    A box near the smallest size may stand for windows on its far side only: it decides nothing.
-    """
-    for share in _LARGE_FIRST:
-        smallest = max(_MIN_FACE, round(share * min(grey.shape)))
-        faces = _detect(grey, neighbours=3, scale=1.1, smallest=smallest)
-        if any(width >= _ROOM * smallest for _, _, width in faces):
-            return faces
-    return _detect(grey, neighbours=3, scale=1.1, smallest=_MIN_FACE)
-
-
-def _detect_turned(grey: Pixels, angle: float, smallest: int) -> list[Face]:
-    height, width = grey.shape
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
-    turned = cv2.warpAffine(grey, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    back = cast("npt.NDArray[np.float64]", cv2.invertAffineTransform(turn))
-    faces: list[Face] = []
-    for x, y, face_width in _detect(
-        cast(Pixels, turned), neighbours=4, scale=1.1, smallest=smallest
-    ):
-        upright_x, upright_y = back @ np.array((x, y, 1.0))
-        faces.append((float(upright_x), float(upright_y), face_width))
-    return faces
-
-
-def _detect(grey: Pixels, *, neighbours: int, scale: float, smallest: int) -> list[Face]:
-    """Centre x, centre y and width of each box."""
-    boxes = _detector.get().detectMultiScale(
-        grey, scaleFactor=scale, minNeighbors=neighbours, minSize=(smallest, smallest)
-    )
-    return [(float(x + w / 2), float(y + h / 2), float(w)) for x, y, w, h in boxes]
-
-
-class _Detector(threading.local):
-    """OpenCV's bundled frontal-face cascade, one per thread: detection writes into it."""
-
-    loaded: cv2.CascadeClassifier | None = None
-
-    def get(self) -> cv2.CascadeClassifier:
-        if self.loaded is None:
-            folder = Path(cv2.__file__).parent / "data"
-            self.loaded = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_alt2.xml"))
-        return self.loaded
-
-
-_detector = _Detector()

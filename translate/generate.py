@@ -87,5 +87,5 @@ def _pictures(
     windows: list[Tensor] = []
     for index in range(count):
         photo = read_photo(files[order[index % len(files)]], max_pixels=options.max_pixels)
-        windows.append(to_tensor(extract(photo.rgb, translator.window(photo, options))))
+        windows.append(to_tensor(extract(photo.rgb, translator.windows(photo, options)[0])))
     return torch.cat(windows)

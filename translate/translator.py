@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -17,21 +17,21 @@ from translate.device import autocast, pick_device, pick_dtype
 from translate.domain import TONE, Domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
-from translate.framing import Framing, Window, extract, find_window, paste
+from translate.frame import Frame, joined
+from translate.framing import Faces, Framing, Window, extract, find_windows
 from translate.hub import open_domain
 from translate.image_io import (
     DEFAULT_MAX_PIXELS,
     Photo,
     Pixels,
     read_photo,
-    to_array,
-    to_pil,
     to_tensor,
 )
-from translate.masking import Mask, check_mask, keep_outside, window_mask
+from translate.masking import Mask, check_mask, window_mask
 from translate.pgd import PGD, Step, descend, seen_from
 
 SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
+PIECE = 8  # windows of one photo on the device at a time
 HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
 
 Source = str | os.PathLike[str] | Image.Image | Pixels
@@ -54,7 +54,8 @@ class Options:
             takes the domain's.
         colour_lock: the same for all colour: at 1 only brightness changes.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
-        crop_only: give the window alone instead of pasting it back.
+        faces: with face framing, `all` that are found or the `largest`.
+        crop_only: give the window alone instead of pasting it back; of several faces the largest.
         max_pixels: largest photo taken.
 
     Raises:
@@ -69,12 +70,15 @@ class Options:
     tone_lock: float | None = None
     colour_lock: float | None = None
     framing: Framing = "auto"
+    faces: Faces = "largest"
     crop_only: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.strength != "auto" and not 0 <= self.strength <= 1:
             raise SettingsError(f"strength is {self.strength}; use 0 to 1, or 'auto'")
+        if self.faces not in get_args(Faces):
+            raise SettingsError(f"faces is {self.faces!r}; use all or largest")
         if self.max_pixels < 1:
             raise SettingsError(f"max_pixels is {self.max_pixels}; use 1 or more")
         if self.seed is not None and not 0 <= self.seed < 2**63:
@@ -110,63 +114,6 @@ class Options:
 
 
 DEFAULTS = Options()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One state of a translation. Values and picture are computed when they are read.
-
-    Attributes:
-        step: state of the window, (1,3,h,w) on the model's device.
-        last: whether no other frame follows.
-        photo: the whole photo.
-        window: where in the photo the step belongs.
-        crop_only: see `Options`.
-        mask: see `Translator.frames`.
-    """
-
-    step: Step
-    last: bool
-    photo: Photo
-    window: Window
-    crop_only: bool
-    mask: Mask | None = None
-
-    @property
-    def index(self) -> int:
-        """0 is the photo itself."""
-        return self.step.index
-
-    @property
-    def energy(self) -> float:
-        """How unlike the domain the window is."""
-        return float(self.step.energy[0])
-
-    @property
-    def distance(self) -> float:
-        """L2 distance to the start, in [0,1] pixels of the window."""
-        return float(self.step.distance[0])
-
-    @property
-    def note(self) -> str | None:
-        """What there is to say about the framing."""
-        return self.window.note
-
-    @property
-    def image(self) -> Image.Image:
-        """The photo with this state in it (or the window alone), RGB or RGBA."""
-        pixels = to_array(self.step.x)[0]
-        alpha = self.photo.alpha
-        if not self.crop_only:
-            if self.index == 0 and not self.step.distance.any():
-                return to_pil(self.photo.rgb, alpha)  # the photo itself, not a resampled copy
-            pasted = paste(self.photo.rgb, self.window, pixels)
-            if self.mask is not None:
-                pasted = keep_outside(self.photo.rgb, pasted, self.mask)
-            return to_pil(pasted, alpha)
-        if alpha is not None:
-            alpha = extract(np.repeat(alpha[..., None], 3, axis=2), self.window)[..., 0]
-        return to_pil(pixels, alpha)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,15 +211,52 @@ class Translator:
         """
         if not isinstance(photo, Photo):
             photo = read_photo(photo, max_pixels=options.max_pixels)
-        window = self.window(photo, options)
-        x = to_tensor(extract(photo.rgb, window))
+        windows = self.windows(photo, options)
+        if not windows[0].usable:  # the photo itself, and its energy
+            options = replace(options, strength=0.0, steps=0, seed=None)
+        x = torch.cat([to_tensor(extract(photo.rgb, window)) for window in windows])
         seen = None
         if mask is not None:
             check_mask(mask, photo.rgb)
-            box = (window.left, window.top, window.width, window.height)
-            seen = torch.from_numpy(window_mask(mask, box, window.out_width, window.out_height))
-        for step, last in self.descend(x, options, seen):
-            yield Frame(step, last, photo, window, options.crop_only, mask)
+            seen = torch.stack([_seen_mask(mask, window) for window in windows])
+        start = None
+        for step, last in self._descend_pieces(x, options, seen):
+            start = step.energy if start is None else start
+            yield Frame(
+                step,
+                last,
+                photo,
+                windows,
+                options.crop_only,
+                mask,
+                start=start,
+                least_fall=self.least_fall(windows[0]),
+            )
+
+    def least_fall(self, window: Window) -> float:
+        """See `Frame`: a share of the calibrated fall of energy over the calibrated travel."""
+        own, calibration = self.domain.pgd, self.domain.calibration
+        ratio = math.sqrt(window.out_width * window.out_height) / self.domain.network.size
+        travel = own.steps * own.step_size * ratio
+        return HARDLY * (calibration.source[10] - calibration.target) / max(travel, 1e-9)
+
+    def _descend_pieces(
+        self, x: Tensor, options: Options, mask: Tensor | None
+    ) -> Iterator[tuple[Step, bool]]:
+        """`descend` of any number of windows in little memory: a few at a time, step by step."""
+        walks = [
+            self.descend(x[i : i + PIECE], options, None if mask is None else mask[i : i + PIECE])
+            for i in range(0, len(x), PIECE)
+        ]
+        states = [next(walk) for walk in walks]
+        while True:
+            last = all(ended for _, ended in states)
+            yield joined([step for step, _ in states]), last
+            if last:
+                return
+            states = [
+                state if state[1] else next(walk) for walk, state in zip(walks, states, strict=True)
+            ]
 
     def descend(
         self, x: Tensor, options: Options = DEFAULTS, mask: Tensor | None = None
@@ -305,8 +289,8 @@ class Translator:
             if last:
                 return
 
-    def window(self, photo: Photo, options: Options = DEFAULTS) -> Window:
-        """Where in the photo the network looks.
+    def windows(self, photo: Photo, options: Options = DEFAULTS) -> tuple[Window, ...]:
+        """Where in the photo the network looks: one place, or every face, the largest first.
 
         Raises:
             SettingsError: scene framing on a network that takes one size only.
@@ -317,7 +301,13 @@ class Translator:
             raise SettingsError(
                 f"domain {self.domain.name!r} takes square windows; use framing face or crop"
             )
-        return find_window(photo.rgb, framing=framing, size=network.size, stride=network.stride)
+        return find_windows(
+            photo.rgb,
+            framing=framing,
+            size=network.size,
+            stride=network.stride,
+            faces="largest" if options.crop_only else options.faces,
+        )
 
     def score(self, photo: Source | Photo, options: Options = DEFAULTS) -> Score:
         """How in-domain a photo is, without changing it."""
@@ -346,3 +336,9 @@ class Translator:
         if last.index > 0 and first.energy - last.energy < HARDLY * way:
             return "The energy hardly moved; try a higher strength or another framing."
         return None
+
+
+def _seen_mask(mask: Mask, window: Window) -> Tensor:
+    """(1,h,w) bool: what may change in a window."""
+    box = (window.left, window.top, window.width, window.height)
+    return torch.from_numpy(window_mask(mask, box, window.out_width, window.out_height))[None]

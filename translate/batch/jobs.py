@@ -30,8 +30,8 @@ class Job:
         item: of the plan.
         sha256: of the source.
         movie: the photo, or the frames of a moving picture.
-        window: where the network looks, the same in every frame.
-        views: (1,3,h,w) float32 in [0,1] per frame.
+        windows: where the network looks, the same in every frame.
+        views: (1,3,h,w) float32 in [0,1] per frame and window; none where nothing is to be done.
         output: relative path of the result.
         seconds: spent on decoding.
     """
@@ -39,7 +39,7 @@ class Job:
     item: Item
     sha256: str
     movie: Movie
-    window: Window
+    windows: tuple[Window, ...]
     views: list[Tensor]
     output: str
     seconds: float
@@ -47,7 +47,7 @@ class Job:
     @property
     def shape(self) -> Shape:
         """Height and width of the windows."""
-        return self.window.out_height, self.window.out_width
+        return self.windows[0].out_height, self.windows[0].out_width
 
     @property
     def pixels(self) -> int:

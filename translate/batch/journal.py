@@ -26,11 +26,13 @@ class Record:
         status: `ok`, `failed`, or `skipped` (finished by an earlier run; not journaled again).
         output: relative path of the result, None if there is none.
         error: why it failed.
-        note: what there is to say about the framing.
+        note: what there is to say about the framing, and about faces left alone.
         seconds: decoding, its share of the device's time, and encoding.
-        energy_before, energy_after: of the window; of a moving picture, means over its frames.
+        energy_before, energy_after: of the window; means over several faces, and over the frames
+            of a moving picture. None where nothing was to be done.
         travel: L2 distance between source and result, in [0,1] pixels of the window.
         frames: 1, or more in a moving picture.
+        faces: windows in each of them; 0 where the photo was left alone.
         window: width and height in pixels that the network saw.
         pixels: of the photo, all frames together.
         output_bytes: size of the result.
@@ -50,6 +52,7 @@ class Record:
     energy_after: float | None = None
     travel: float | None = None
     frames: int = 1
+    faces: int = 1
     window: tuple[int, int] = (0, 0)
     pixels: int = 0
     output_bytes: int = 0

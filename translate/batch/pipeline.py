@@ -116,14 +116,15 @@ class Pipeline:
             yield batch
 
     def _waiting(self, member: Member) -> Waiting[Member] | None:
-        """None for a moving picture: its frames make batches of their own."""
+        """None for a moving picture or several faces: they make batches of their own."""
         if isinstance(member, Job):
-            frames, shape, pixels = len(member.views), member.shape, member.pixels
+            views, shape, pixels = len(member.views), member.shape, member.pixels
         else:
             width, height = member.record.window
-            frames, shape, pixels = member.record.frames, (height, width), member.record.pixels
+            views, shape = member.record.frames * member.record.faces, (height, width)
+            pixels = member.record.pixels
         self._batch, self._photo = self.engine.size(shape), max(1, pixels)
-        return Waiting(shape, pixels, member) if frames == 1 else None
+        return Waiting(shape, pixels, member) if views == 1 else None
 
     def _translate(
         self, batch: Sequence[Member], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor

@@ -72,7 +72,7 @@ def _prepare(engine: Engine, index: int, source: Input) -> _View:
     options = engine.options
     try:
         photo = read_photo(source.path, max_pixels=options.max_pixels)
-        window = engine.translator.window(photo, options)
+        window = engine.translator.windows(photo, options)[0]
         return _View(index, source, to_tensor(extract(photo.rgb, window)))
     except Exception as error:  # one bad image, whatever it does, never ends the run
         return _View(index, source, reason_of(error, source.path))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from PIL import Image
 
 from translate.batch.animation import Movie, read_movie, write_movie
@@ -25,9 +26,11 @@ from translate.batch.journal import Record, Results
 from translate.batch.plan import Item, source_of
 from translate.batch.settings import Settings
 from translate.errors import InputError
-from translate.framing import extract
+from translate.frame import Frame, joined
+from translate.framing import Window, extract
 from translate.image_io import Photo, read_photo, to_tensor, write_image
-from translate.translator import Frame, Translator
+from translate.pgd import Step
+from translate.translator import Translator
 
 _BLANK = Photo(rgb=np.zeros((16, 16, 3), dtype=np.uint8))
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -49,7 +52,7 @@ class Workshop:
     def __init__(
         self, translator: Translator, settings: Settings, results: Results, *, overwrite: bool
     ) -> None:
-        translator.window(_BLANK, settings.options)  # a framing it cannot do is an error at once
+        translator.windows(_BLANK, settings.options)  # a framing it cannot do is an error at once
         self.translator = translator
         self.settings = settings
         self.digest = settings.digest(translator)
@@ -87,10 +90,11 @@ class Workshop:
         photos = [p if limit is None else scaled_down(p, limit) for p in movie.photos]
         movie = replace(movie, photos=photos)
         output = choose_output(item.outputs, movie)
-        window = self.translator.window(photos[0], options)
-        views = [to_tensor(extract(photo.rgb, window)) for photo in photos]
+        windows = self.translator.windows(photos[0], options)
+        usable = [window for window in windows if window.usable]
+        views = [to_tensor(extract(photo.rgb, w)) for photo in photos for w in usable]
         seconds = time.perf_counter() - started
-        return Job(item, sha256, movie, window, views, output, seconds)
+        return Job(item, sha256, movie, windows, views, output, seconds)
 
     def finish(self, job: Job, ends: Sequence[End | str]) -> Record:
         """Paste and write; a failure is a record.
@@ -118,13 +122,14 @@ class Workshop:
             source=source_of(job.item),
             status="ok",
             output=job.output,
-            note=" ".join(filter(None, (job.movie.note, note or job.window.note))) or None,
+            note=" ".join(filter(None, (job.movie.note, note))) or None,
             seconds=round(seconds, 4),
-            energy_before=float(np.mean([e.before for e in whole])),
-            energy_after=float(np.mean([float(e.step.energy[0]) for e in whole])),
-            travel=float(np.mean([float(e.step.distance[0]) for e in whole])),
-            frames=len(whole),
-            window=(job.window.out_width, job.window.out_height),
+            energy_before=_mean([e.before for e in whole]),
+            energy_after=_mean([float(e.step.energy[0]) for e in whole]),
+            travel=_mean([float(e.step.distance[0]) for e in whole]),
+            frames=len(job.movie.photos),
+            faces=len(whole) // len(job.movie.photos),
+            window=(job.windows[0].out_width, job.windows[0].out_height),
             pixels=job.pixels,
             output_bytes=output_bytes,
             settings=self.digest,
@@ -149,11 +154,8 @@ class Workshop:
 
     def _write(self, job: Job, ends: Sequence[End]) -> str | None:
         """Returns what there is to say about it."""
-        crop_only = self.settings.options.crop_only
-        images = [
-            Frame(end.step, True, photo, job.window, crop_only).image
-            for end, photo in zip(ends, job.movie.photos, strict=True)
-        ]
+        frames = list(self._frames(job, ends))
+        images = [frame.image for frame in frames]
         exif = job.movie.photos[0].exif if self.settings.keep_metadata else None
         try:
             self._encode(images, job, exif)
@@ -162,7 +164,26 @@ class Workshop:
                 raise
             self._encode(images, job, None)
             return "The photo's EXIF does not fit into the result's format and was left out."
-        return None
+        return frames[0].note
+
+    def _frames(self, job: Job, ends: Sequence[End]) -> Iterator[Frame]:
+        """End states of a photo, or of each frame of a moving picture."""
+        photos, options = job.movie.photos, self.settings.options
+        each = len(ends) // len(photos)
+        for i, photo in enumerate(photos):
+            own = ends[i * each : (i + 1) * each]
+            step = joined([end.step for end in own]) if own else _still(photo, job.windows[0])
+            start = torch.tensor([end.before for end in own]) if own else None
+            least = self.translator.least_fall(job.windows[0])
+            yield Frame(
+                step,
+                True,
+                photo,
+                job.windows,
+                options.crop_only,
+                start=start,
+                least_fall=least,
+            )
 
     def _encode(self, images: Sequence[Image.Image], job: Job, exif: bytes | None) -> None:
         path, quality = self.results.out / job.output, self.settings.quality
@@ -170,3 +191,13 @@ class Workshop:
             write_movie(images, job.movie, path, quality=quality, exif=exif)
         else:
             write_image(images[0], path, overwrite=True, exif=exif, quality=quality)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _still(photo: Photo, window: Window) -> Step:
+    """The state of a window that is left alone."""
+    nothing = torch.zeros(1)
+    return Step(0, to_tensor(extract(photo.rgb, window)), nothing, nothing, nothing > 0)

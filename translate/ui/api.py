@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from translate.console import parse_strength
-from translate.framing import Framing
+from translate.framing import Faces, Framing
 from translate.masking import Mask
 from translate.translator import Options
 from translate.ui.parts import PhotoInput, open_photo, speaking
@@ -41,6 +41,7 @@ class Endpoints:
         second: str = "",
         share: float = 0.5,
         mask: str | None = None,
+        faces: str = "largest",
     ) -> tuple[str, dict[str, Any]]:
         """Translate one photo: a PNG of its own size, and what happened as JSON."""
         if photo is None:
@@ -52,6 +53,7 @@ class Endpoints:
             eps=eps,
             seed=None if seed is None else int(seed),
             framing=cast("Framing", framing),
+            faces=cast("Faces", faces),
         )
         wish = Wish(
             photo=photo,
@@ -115,6 +117,7 @@ def build(studio: Studio) -> None:
         eps = gr.Number(None, label="eps")
         seed = gr.Number(None, label="seed")
         framing = gr.Textbox("auto", label=f"framing: {', '.join(FRAMINGS)}")
+        faces = gr.Textbox("largest", label="faces: largest or all")
         second = gr.Textbox("", label="second domain")
         share = gr.Number(0.5, label="share of the second domain")
         file = gr.File(label="result")
@@ -122,7 +125,7 @@ def build(studio: Studio) -> None:
     on = gr.Button(visible=False)
     on.click(
         ends.translate,
-        [photo, domain, strength, steps, step_size, eps, seed, framing, second, share, mask],
+        [photo, domain, strength, steps, step_size, eps, seed, framing, second, share, mask, faces],
         [file, info],
         api_name="translate",
         concurrency_id="engine",

@@ -47,6 +47,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "eps": options.eps,
         "seed": options.seed,
         "framing": options.framing,
+        "faces": options.faces,
         "second": walk.second,
         "share": walk.share if walk.second else None,
         "masked": walk.mask is not None,

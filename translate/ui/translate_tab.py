@@ -167,7 +167,7 @@ def build(studio: Studio) -> gr.Image:
 
 
 def _advanced(studio: Studio) -> list[Any]:
-    """Painting, editor, steps, step size, eps, seed, framing, second domain and its share."""
+    """Painting, editor, lengths, seed, framing, faces, second domain and its share."""
     several = len(studio.catalog.entries) > 1
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         painting = gr.Checkbox(
@@ -197,6 +197,12 @@ def _advanced(studio: Studio) -> list[Any]:
             label="What is translated",
             info="The face, the centre square, or the whole scene; auto is the domain's own.",
         )
+        faces = gr.Radio(
+            ["largest", "all"],
+            value="largest",
+            label="Faces",
+            info="Where faces are translated: the largest one, or all of them.",
+        )
         with gr.Row():
             seed = gr.Number(
                 0,
@@ -210,4 +216,4 @@ def _advanced(studio: Studio) -> list[Any]:
         with gr.Row():
             step_size = gr.Number(0, label="Step size", info="0: the domain's own.")
             eps = gr.Number(0, label="eps", info="Farthest distance from the photo; 0: no bound.")
-    return [painting, editor, steps, step_size, eps, seed, framing, second, share]
+    return [painting, editor, steps, step_size, eps, seed, framing, faces, second, share]

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from translate.framing import Framing
+from translate.framing import Faces, Framing
 from translate.masking import Mask
 from translate.translator import Options
 from translate.ui.charts import energy_curve
@@ -59,6 +59,7 @@ def read_options(
     eps: float | None,
     seed: float | None,
     framing: str,
+    faces: str = "largest",
 ) -> Options:
     """Settings of the form, where 0 or nothing leaves it to the domain. Raises `SettingsError`."""
     return Options(
@@ -68,6 +69,7 @@ def read_options(
         eps=eps or None,
         seed=int(seed) if seed else None,
         framing=cast("Framing", framing),
+        faces=cast("Faces", faces),
     )
 
 
@@ -131,6 +133,7 @@ class Handlers:
         eps: float | None,
         seed: float | None,
         framing: str,
+        faces: str,
         second: str | None,
         share: float,
         mask: Mask | None,
@@ -144,7 +147,7 @@ class Handlers:
         wish = Wish(
             photo=photo,
             domain=domain,
-            options=read_options(strength, auto, steps, step_size, eps, seed, framing),
+            options=read_options(strength, auto, steps, step_size, eps, seed, framing, faces),
             second=None if second in (None, NO_SECOND) else second,
             share=share,
             mask=mask,

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from translate.domain import Domain
+from translate.frame import Frame
 from translate.framing import Window
 from translate.image_io import Photo, Pixels, to_array, to_tensor
 from translate.masking import Mask
 from translate.pgd import Step
-from translate.translator import Frame, Options
+from translate.translator import Options
 from translate.ui.limits import SHELF_MB, SHOWN_SIDE
 
 CLOSE_SHARE = 0.4  # a window below this share of the photo is first shown close up
@@ -25,7 +27,7 @@ CLOSE_ROOM = 0.12  # shown around the window, in its own sides
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Walk:
-    """Every state of one translation, as the window's pixels in 8 bits: what a file would hold.
+    """Every state of one translation, as the windows' pixels in 8 bits: what a file would hold.
 
     Attributes:
         name: of the photo, without suffix.
@@ -33,11 +35,12 @@ class Walk:
         options: of the walk.
         total: steps it has if nothing ends it before.
         second, share: what was blended in.
-        photo, window, mask: see `translate.translator.Frame`.
-        states: (h,w,3) uint8 each, the start first.
-        energies, distances: of the states.
+        photo, windows, mask, least_fall: see `translate.frame.Frame`.
+        states: (N,h,w,3) uint8 each, the start first.
+        values: energies and distances of the states' windows, (N,) each.
+        energies: of the states.
         stopped: whether the user ended it.
-        whole, near: for the page: the whole photo, and the window with a little around it.
+        whole, near: for the page: the whole photo, and the windows with a little around them.
         close: whether the latter is to be shown.
         at: state that is shown.
     """
@@ -49,11 +52,12 @@ class Walk:
     second: str | None = None
     share: float = 0.0
     photo: Photo | None = None
-    window: Window | None = None
+    windows: tuple[Window, ...] = ()
     mask: Mask | None = None
+    least_fall: float = 0.0
     states: list[Pixels] = field(default_factory=list[Pixels])
+    values: list[tuple[Tensor, Tensor]] = field(default_factory=list[tuple[Tensor, Tensor]])
     energies: list[float] = field(default_factory=list[float])
-    distances: list[float] = field(default_factory=list[float])
     stopped: bool = False
     whole: View | None = None
     near: View | None = None
@@ -63,12 +67,13 @@ class Walk:
     def add(self, frame: Frame) -> None:
         """Keep the next state."""
         if not self.states:
-            self.photo, self.window, self.mask = frame.photo, frame.window, frame.mask
+            self.photo, self.windows, self.mask = frame.photo, frame.windows, frame.mask
+            self.least_fall = frame.least_fall
             self.whole, self.near = _whole(frame), _close(frame)
             self.close = _is_small(frame)
-        self.states.append(to_array(frame.step.x)[0])
+        self.states.append(to_array(frame.step.x))
+        self.values.append((frame.step.energy.cpu(), frame.step.distance.cpu()))
         self.energies.append(frame.energy)
-        self.distances.append(frame.distance)
         self.at = self.last
 
     @property
@@ -94,34 +99,37 @@ class Walk:
     def picture(self, index: int) -> Image.Image:
         """A state in the whole photo, at the photo's own size."""
         assert self.photo is not None
-        assert self.window is not None
-        return self._frame(index, self.photo, self.window, self.mask).image
+        return self._frame(index, self.photo, self.windows, self.mask).image
+
+    def note(self, index: int) -> str | None:
+        """What there is to say about the framing, and about faces left alone."""
+        assert self.photo is not None
+        return self._frame(index, self.photo, self.windows, self.mask).note
 
     def shown(self, index: int) -> Image.Image:
         """The same for the page: small enough, and close up when `close`."""
         view = self.near if self.close else self.whole
         assert view is not None
-        return self._frame(index, view.photo, view.window, view.mask).image
+        return self._frame(index, view.photo, view.windows, view.mask).image
 
     def until(self, index: int) -> Walk:
         """A copy that ends at a state; pictures are shared, not copied."""
         part = replace(self, stopped=False)
         part.states = self.states[: index + 1]
         part.energies = self.energies[: index + 1]
-        part.distances = self.distances[: index + 1]
+        part.values = self.values[: index + 1]
         part.at = index
         return part
 
-    def _frame(self, index: int, photo: Photo, window: Window, mask: Mask | None) -> Frame:
-        one = torch.tensor([self.energies[index]])
-        step = Step(
-            index,
-            to_tensor(self.states[index]),
-            one,
-            torch.tensor([self.distances[index]]),
-            torch.ones(1, dtype=torch.bool),
-        )
-        return Frame(step, index == self.last, photo, window, self.options.crop_only, mask)
+    def _frame(
+        self, index: int, photo: Photo, windows: tuple[Window, ...], mask: Mask | None
+    ) -> Frame:
+        energy, distance = self.values[index]
+        x = torch.cat([to_tensor(state) for state in self.states[index]])
+        step = Step(index, x, energy, distance, torch.ones_like(energy, dtype=torch.bool))
+        last, crop_only = index == self.last, self.options.crop_only
+        start = self.values[0][0]
+        return Frame(step, last, photo, windows, crop_only, mask, start, self.least_fall)
 
     @property
     def nbytes(self) -> int:
@@ -135,23 +143,34 @@ class Walk:
 
 
 def _is_small(frame: Frame) -> bool:
-    """Whether the window is so small in its photo that a change is hard to see."""
+    """Whether the windows lie in so small a part of the photo that a change is hard to see."""
     width, height = frame.photo.size
-    return frame.window.width * frame.window.height < CLOSE_SHARE * width * height
+    left, top, right, bottom = _around(frame.windows)
+    return (right - left) * (bottom - top) < CLOSE_SHARE * width * height
+
+
+def _around(windows: tuple[Window, ...]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the smallest rectangle that holds all of them."""
+    return (
+        min(w.left for w in windows),
+        min(w.top for w in windows),
+        max(w.left + w.width for w in windows),
+        max(w.top + w.height for w in windows),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A photo for the page, with the window and the mask that belong to it.
+    """A photo for the page, with the windows and the mask that belong to it.
 
     Attributes:
         photo: at most `SHOWN_SIDE` pixels long.
-        window: in it.
+        windows: in it.
         mask: of its size.
     """
 
     photo: Photo
-    window: Window
+    windows: tuple[Window, ...]
     mask: Mask | None
 
 
@@ -162,18 +181,18 @@ def _whole(frame: Frame) -> View:
 
 
 def _close(frame: Frame) -> View:
-    """The window with a little around it."""
-    window, (width, height) = frame.window, frame.photo.size
-    room = round(CLOSE_ROOM * max(window.width, window.height))
-    left, top = max(0, window.left - room), max(0, window.top - room)
-    right = min(width, window.left + window.width + room)
-    bottom = min(height, window.top + window.height + room)
+    """The windows with a little around them."""
+    width, height = frame.photo.size
+    left, top, right, bottom = _around(frame.windows)
+    room = round(CLOSE_ROOM * max(right - left, bottom - top))
+    left, top = max(0, left - room), max(0, top - room)
+    right, bottom = min(width, right + room), min(height, bottom + room)
     return _view(frame, left, top, right - left, bottom - top)
 
 
 def _view(frame: Frame, left: int, top: int, width: int, height: int) -> View:
     """A part of the photo at the size of the page."""
-    photo, window, mask = frame.photo, frame.window, frame.mask
+    photo, mask = frame.photo, frame.mask
     scale = min(1.0, SHOWN_SIDE / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
 
@@ -183,17 +202,20 @@ def _view(frame: Frame, left: int, top: int, width: int, height: int) -> View:
             return np.ascontiguousarray(cut)
         return np.asarray(Image.fromarray(cut).resize(size, Image.Resampling.LANCZOS))
 
-    x, y = round((window.left - left) * scale), round((window.top - top) * scale)
-    box = replace(
-        window,
-        left=x,
-        top=y,
-        width=max(1, min(size[0] - x, round(window.width * scale))),
-        height=max(1, min(size[1] - y, round(window.height * scale))),
-    )
+    def box(window: Window) -> Window:
+        x, y = round((window.left - left) * scale), round((window.top - top) * scale)
+        x, y = min(x, size[0] - 1), min(y, size[1] - 1)
+        return replace(
+            window,
+            left=x,
+            top=y,
+            width=max(1, min(size[0] - x, round(window.width * scale))),
+            height=max(1, min(size[1] - y, round(window.height * scale))),
+        )
+
     alpha = None if photo.alpha is None else part(photo.alpha)
     seen = None if mask is None else part(mask.astype(np.uint8) * 255) > 127
-    return View(Photo(rgb=part(photo.rgb), alpha=alpha), box, seen)
+    return View(Photo(rgb=part(photo.rgb), alpha=alpha), tuple(map(box, frame.windows)), seen)
 
 
 class Shelf:

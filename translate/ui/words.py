@@ -18,15 +18,14 @@ def story(walk: Walk, index: int) -> str:
     """A few sentences about the state that is shown."""
     domain, first, now = walk.domain, walk.energies[0], walk.energies[index]
     target, median = domain.calibration.target, domain.calibration.source[10]
-    assert walk.window is not None
-    framing = domain.framing if walk.options.framing == "auto" else walk.options.framing
     parts: list[str] = []
     if walk.stopped and index == walk.last:
         parts.append(f"Stopped at step {index}.")
-    if walk.window.note:
-        parts.append(walk.window.note)
-    elif framing == "face":
-        parts.append("A face was found.")
+    note, faces = walk.note(index), sum(window.face for window in walk.windows)
+    if note:
+        parts.append(note)
+    elif faces:
+        parts.append("A face was found." if faces == 1 else f"{faces} faces were found.")
     if index == 0:
         parts.append(f"This is the photo itself, energy {number(first)}.")
     else:

@@ -1,0 +1,105 @@
+"""One state of a translation: its values, and the photo with it in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from translate.framing import Window, extract, paste_all
+from translate.image_io import Photo, to_array, to_pil
+from translate.masking import Mask, keep_outside
+from translate.pgd import Step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One state of a translation. Values and picture are computed when they are read.
+
+    Attributes:
+        step: state of the windows, (N,3,h,w) on the model's device.
+        last: whether no other frame follows.
+        photo: the whole photo.
+        windows: where in the photo the N parts of the step belong; of faces the largest first.
+        crop_only: see `Options`.
+        mask: see `Translator.frames`.
+        start: (N,) energies of the first state; None trusts every window.
+        least_fall: of energy, per distance moved. A face whose energy fell less is none to the
+            model, or already in the domain: it is left alone.
+    """
+
+    step: Step
+    last: bool
+    photo: Photo
+    windows: tuple[Window, ...]
+    crop_only: bool
+    mask: Mask | None = None
+    start: Tensor | None = None
+    least_fall: float = 0.0
+
+    @property
+    def index(self) -> int:
+        """0 is the photo itself."""
+        return self.step.index
+
+    @property
+    def energy(self) -> float:
+        """How unlike the domain the windows are, on average."""
+        return float(self.step.energy.mean())
+
+    @property
+    def distance(self) -> float:
+        """L2 distance to the start, in [0,1] pixels of a window, on average."""
+        return float(self.step.distance.mean())
+
+    @property
+    def stuck(self) -> tuple[bool, ...]:
+        """For each window, whether it is a face whose energy hardly fell.
+
+        A mask may be the reason for that, and whoever paints one knows what shall change.
+        """
+        if self.start is None or self.mask is not None:
+            return (False,) * len(self.windows)
+        short = self.start - self.step.energy < self.least_fall * self.step.distance
+        return tuple(window.face and bool(short[i]) for i, window in enumerate(self.windows))
+
+    @property
+    def note(self) -> str | None:
+        """What there is to say about the framing, and about faces left alone."""
+        count = 0 if self.crop_only else sum(self.stuck)
+        faces = "1 face" if count == 1 else f"{count} faces"
+        left = f"{faces} left alone: the energy hardly fell." if count else None
+        return " ".join(filter(None, (self.windows[0].note, left))) or None
+
+    @property
+    def image(self) -> Image.Image:
+        """The photo with this state in it (or the first window alone), RGB or RGBA."""
+        pixels = to_array(self.step.x)
+        alpha = self.photo.alpha
+        if self.crop_only:
+            if alpha is not None:
+                planes = np.repeat(alpha[..., None], 3, axis=2)
+                alpha = extract(planes, self.windows[0])[..., 0]
+            return to_pil(pixels[0], alpha)
+        parts = [
+            (window, result)
+            for window, result, stuck in zip(self.windows, pixels, self.stuck, strict=True)
+            if window.usable and not stuck
+        ]
+        if not parts or (self.index == 0 and not self.step.distance.any()):
+            return to_pil(self.photo.rgb, alpha)  # the photo itself, not a resampled copy
+        pasted = paste_all(self.photo.rgb, reversed(parts))  # the nearest face on top
+        if self.mask is not None:
+            pasted = keep_outside(self.photo.rgb, pasted, self.mask)
+        return to_pil(pasted, alpha)
+
+
+def joined(steps: Sequence[Step]) -> Step:
+    """States of several batches as one."""
+    index = max(step.index for step in steps)
+    parts = [(s.x, s.energy, s.distance, s.active) for s in steps]
+    return Step(index, *(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
