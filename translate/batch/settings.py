@@ -11,7 +11,7 @@ from translate.batch.naming import Format
 from translate.errors import SettingsError
 from translate.translator import DEFAULTS, Options, Translator
 
-CONTENT_FORMAT = 2  # raised when the same settings would give another result
+CONTENT_FORMAT = 3  # raised when the same settings would give another result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
