@@ -151,9 +151,9 @@ def check_strangers(
 def _began(request: Request, results: Results) -> float:
     """No result of earlier runs is older than this."""
     times = [journal.stat().st_mtime for journal in request.journals if journal.exists()]
-    if not times:
-        return math.inf
-    return min([*times, *([] if results.began is None else [results.began])]) - OLD_S
+    if results.began is not None:
+        times.append(results.began)
+    return min(times, default=math.inf) - OLD_S
 
 
 def _older(path: Path, since: float) -> bool:
