@@ -131,6 +131,46 @@ def test_sizes_are_mixed_freely(cli: Cli, tiny_scene: Path, tmp_path: Path) -> N
         assert np.abs(pixels(out / f"{seed}.png") - expected).max() <= 1
 
 
+def test_decoding_translating_and_encoding_overlap(
+    run: Callable[..., list[Record]],
+    tiny: Translator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second batch ends only after a photo of the third is read and one of the first written,
+    which both begin only after the second batch."""
+    names = fill(tmp_path / "in", 6)
+    began, decoded, written = threading.Event(), threading.Event(), threading.Event()
+    decode, finish, batches = Workshop.decode, Workshop.finish, list[int]()
+
+    def slow_decode(self: Workshop, item: Any) -> Any:
+        if item.relative == names[4]:
+            assert began.wait(60)
+            decoded.set()
+        return decode(self, item)
+
+    def slow_finish(self: Workshop, job: Any, ends: Any) -> Record:
+        if job.item.relative == names[0]:
+            assert began.wait(60)
+            written.set()
+        return finish(self, job, ends)
+
+    class Busy(Translator):
+        def descend(self, x: torch.Tensor, *others: Any) -> Any:
+            batches.append(len(x))
+            if len(batches) == 2:
+                began.set()
+                assert decoded.wait(60)
+                assert written.wait(60)
+            return super().descend(x, *others)
+
+    monkeypatch.setattr(Workshop, "decode", slow_decode)
+    monkeypatch.setattr(Workshop, "finish", slow_finish)
+    busy = Busy(tiny.domain, tiny.model, tiny.device, tiny.dtype)
+    assert [r.status for r in run(translator=busy, batch_size=2)] == ["ok"] * 6
+    assert batches == [2, 2, 2]
+
+
 # Memory
 
 
@@ -262,6 +302,15 @@ def test_files_of_others_are_not_replaced(cli: Cli, tiny_domain: Path, tmp_path:
     assert str(one / "00.png") in refused.err
     one.rename(tmp_path / "moved")
     assert "2 skipped" in cli("batch", tmp_path / "moved", out, "-d", tiny_domain).out
+    picture(9).save(tmp_path / "moved" / "new.png")
+    (out / "new.png").write_bytes(b"precious")
+    os.utime(out / "new.png", (1e9, 1e9))  # it was there before any run
+    refused = cli("batch", tmp_path / "moved", out, "-d", tiny_domain)
+    assert refused.code == 2
+    assert "new.png is in the way" in refused.err
+    assert (out / "new.png").read_bytes() == b"precious"
+    os.utime(out / "new.png")  # it may be what a killed run left
+    assert "1 translated" in cli("batch", tmp_path / "moved", out, "-d", tiny_domain).out
 
 
 # Failures
@@ -467,6 +516,29 @@ def test_signals(tiny_domain: Path, tmp_path: Path, signals: int) -> None:
     assert len(list(read(out / "run.jsonl"))) == len(contents(out))
 
 
+def test_the_second_signal_leaves_the_terminal_as_it_was(tiny_domain: Path, tmp_path: Path) -> None:
+    fill(tmp_path / "in", 9)
+    command = [sys.executable, "-c", SLOW, tmp_path / "in", tmp_path / "out", "-d", tiny_domain]
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    seen = b""
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        for words in (b"busy", b"stopping:"):  # a bar takes standard output along
+            while words not in seen:
+                seen += os.read(ours, 4096)
+            process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the other side is closed
+            while piece := os.read(ours, 4096):
+                seen += piece
+    os.close(ours)
+    assert process.returncode == 130
+    assert b"\x1b[?25l" in seen
+    assert seen.endswith(b"\x1b[?25h")
+
+
 # Formats
 
 
@@ -551,6 +623,73 @@ def test_moving_pictures_keep_frames_and_timing(
         assert "5 frames do not fit into one .jpg" in refused.out
 
 
+@pytest.mark.parametrize("name", ["m.gif", "m.webp", "m.png"])
+def test_moving_pictures_stay_transparent(
+    cli: Cli, tiny_domain: Path, tmp_path: Path, name: str
+) -> None:
+    """A bar that moves over nothing: an encoder may crop frames to it and forget the nothing."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    frames: list[Image.Image] = []
+    for index in range(4):
+        pixels_ = np.zeros((40, 40, 4), dtype=np.uint8)
+        pixels_[..., :3] = np.array(picture(index, 40, 40))
+        pixels_[:, index * 8 : index * 8 + 16, 3] = 255
+        frames.append(Image.fromarray(pixels_))
+    times = [40, 60, 80, 100]
+    more = {"disposal": 2} if name == "m.gif" else {"lossless": True}
+    frames[0].save(
+        source / name, save_all=True, append_images=frames[1:], duration=times, loop=0, **more
+    )
+    assert cli("batch", source, out, "-d", tiny_domain).code == 0
+    with Image.open(out / name) as movie:
+        assert movie.n_frames == 4
+        for index, frame in enumerate(frames):
+            movie.seek(index)
+            movie.load()
+            assert movie.info["duration"] == times[index]
+            alpha = np.array(movie.convert("RGBA").getchannel("A"))
+            assert np.array_equal(alpha, np.array(frame.getchannel("A")))
+
+
+def test_frames_that_are_alike_keep_the_time(cli: Cli, tiny_domain: Path, tmp_path: Path) -> None:
+    """Encoders store equal frames once; what is seen, and for how long, stays."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    frames = [picture(seed) for seed in (1, 1, 2, 2)]
+    for index, frame in enumerate(frames):
+        frame.putpixel((0, 0), (index, 0, 0))  # so that they are four in the source
+    for name in ("m.webp", "m.png"):
+        frames[0].save(
+            source / name, save_all=True, append_images=frames[1:], duration=80, lossless=True
+        )
+        with Image.open(source / name) as original:
+            assert original.n_frames == 4
+    assert cli("batch", source, out, "-d", tiny_domain, "--strength", 0).code == 0
+    for name in ("m.webp", "m.png"):
+        total = 0
+        with Image.open(out / name) as movie:
+            for index in range(movie.n_frames):
+                movie.seek(index)
+                movie.load()
+                total += movie.info["duration"]
+        assert total == 320
+
+
+def test_moving_avif_becomes_moving_png(cli: Cli, tiny_domain: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    frames = [picture(seed) for seed in range(3)]
+    frames[0].save(source / "m.avif", save_all=True, append_images=frames[1:], duration=50)
+    frames[0].save(source / "still.avif")
+    assert cli("batch", source, out, "-d", tiny_domain).code == 0
+    assert sorted(contents(out)) == ["m.png", "still.jpg"]
+    with Image.open(out / "m.png") as movie:
+        assert movie.n_frames == 3
+        movie.load()
+        assert movie.info["duration"] == 50
+
+
 def test_every_page_of_a_tiff(
     cli: Cli, tiny: Translator, tiny_domain: Path, tmp_path: Path
 ) -> None:
@@ -593,17 +732,12 @@ def test_heic(cli: Cli, tiny_domain: Path, tmp_path: Path) -> None:
 # Words
 
 
-def test_start_line_progress_and_usage_errors(
-    cli: Cli, tiny_domain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("translate.cli_batch.LINE_EVERY_S", 0.0)
+def test_start_line_and_usage_errors(cli: Cli, tiny_domain: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     fill(source, 2)
     flags = ("-d", tiny_domain, "--device", "cpu", "--dtype", "float32")
     done = cli("batch", source, out, *flags, "--batch-size", 7)
     assert "domain tiny, cpu, float32, batch size 7, 2 inputs" in done.err
-    assert "1/2, " in done.err
-    assert "images/s" in done.err
     assert "2 translated" in done.out
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -614,6 +748,9 @@ def test_start_line_progress_and_usage_errors(
         ((source, out, "--shard", "5/4"), "shard is '5/4'"),
         ((source, out, "--framing", "scene"), "use framing face or crop"),
         ((source, out, "--quality", "0"), "quality is 0"),
+        ((source, out, "--quality", "101"), "quality is 101"),
+        ((source, out, "--max-pixels", "0"), "max_pixels is 0"),
+        ((source, out, "--log", source / "00.png"), "00.png is no journal"),
         ((source, out, "--max-size", "0"), "max_size is 0"),
         ((source, out, "--device", "cuda:99"), "cuda:99"),
     ):
@@ -621,6 +758,39 @@ def test_start_line_progress_and_usage_errors(
         assert refused.code == 2
         assert refused.err.splitlines()[-1].startswith("error: ")
         assert words in refused.err
+
+
+def test_lines_while_the_device_and_the_disk_are_busy(
+    cli: Cli, tiny: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "in", 2)
+    none, one = threading.Event(), threading.Event()
+
+    def hear(text: str) -> None:
+        if text == "0/2":
+            none.set()
+        if re.fullmatch(r"1/2, \d+\.\d\d images/s, \d+ s left", text):
+            one.set()
+
+    class Busy(Translator):
+        def energy(self, *arguments: Any) -> torch.Tensor:
+            assert none.wait(60)
+            return super().energy(*arguments)
+
+    append, lines_ = Journal.append, list[Record]()
+
+    def slow_append(self: Journal, record: Record) -> None:
+        assert not lines_ or one.wait(60)
+        lines_.append(record)
+        append(self, record)
+
+    busy = Busy(tiny.domain, tiny.model, tiny.device, tiny.dtype)
+    monkeypatch.setattr(Translator, "load", lambda *_, **__: busy)
+    monkeypatch.setattr(Journal, "append", slow_append)
+    monkeypatch.setattr("translate.cli_batch.LINE_EVERY_S", 0.01)
+    monkeypatch.setattr("translate.cli_batch.say", hear)
+    assert cli("batch", tmp_path / "in", tmp_path / "out").code == 0
+    assert len(lines_) == 2
 
 
 def test_bar_on_a_terminal(

@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.test_batch import ORDINARY
 from translate.batch import locks
 from translate.batch.buckets import Buckets, Waiting
 from translate.batch.journal import Journal, Record, Results, read
+from translate.batch.lookahead import ahead
 from translate.batch.report import Tally, duration
 from translate.errors import InputError
 
@@ -71,6 +74,15 @@ def test_only_one_run_writes_a_journal(tmp_path: Path) -> None:
         Journal(tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"dear diary\nno end", b"\xff\xd8 a photo", b'{"in": 1}\n'])
+def test_what_is_no_journal_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "diary"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is no journal"):
+        Journal(path)
+    assert path.read_bytes() == content
+
+
 def test_finished_means_same_source_same_settings_and_whole(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     path.write_bytes(record("a.jpg").line())
@@ -113,6 +125,28 @@ def test_leftovers_go_unless_another_run_is_at_work(tmp_path: Path) -> None:
     assert all(path.exists() for path in kept)
     with pytest.raises(InputError, match="Cannot write to"), locks.results_folder(kept[0]):
         pass
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from translate.batch import locks
+try:
+    with locks.results_folder(Path(sys.argv[1])):
+        print("held")
+except locks.InputError as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_takes_nothing_is_refused_at_once(tmp_path: Path) -> None:
+    """In a process for which permissions count, even if this one is root."""
+    for mode, words in ((0o500, "Permission denied; use another OUT"), (0o700, "held")):
+        tmp_path.chmod(mode)
+        command = [sys.executable, "-c", ORDINARY, sys.executable, "-c", HOLD, tmp_path]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert words in done.stdout
+        assert not any(tmp_path.iterdir())
 
 
 @contextmanager
@@ -160,6 +194,47 @@ def test_batches_hold_one_shape_each() -> None:
 def test_photos_that_wait_are_bounded() -> None:
     shapes = [(32, 8 * i) for i in range(1, 50)]
     assert fill(shapes, 4, max_pixels=500)[:3] == [[0], [1], [2]]
+
+
+# Ahead
+
+
+def work_ahead(weights: list[int], *, limit: int, most: int) -> tuple[list[int], list[int]]:
+    """Results of two threads, and how many were begun whenever all that may begin had ended."""
+    begun: list[int] = []
+    counts: list[int] = []
+
+    def function(weight: int) -> int:
+        begun.append(weight)
+        return weight
+
+    results: list[int] = []
+    with ThreadPoolExecutor(2) as pool:
+        for result in ahead(
+            pool, function, weights, lambda: limit, workers=2, weight=lambda w: w, most=most
+        ):
+            results.append(result)
+            count = -1
+            while count != len(begun):
+                count = len(begun)
+                wait([pool.submit(time.sleep, 0.01) for _ in range(4)])
+            counts.append(count)
+    return results, counts
+
+
+def test_work_ahead_keeps_order_and_limit() -> None:
+    weights = list(range(30))
+    results, counts = work_ahead(weights, limit=5, most=10**6)
+    assert results == weights
+    assert counts == [min(index + 6, 30) for index in range(30)]
+
+
+def test_heavy_results_hold_back_what_is_begun() -> None:
+    """A folder of small photos may go on with huge ones."""
+    results, counts = work_ahead([1] * 4 + [100] * 30, limit=20, most=250)
+    assert results == [1] * 4 + [100] * 30
+    assert max(count - index for index, count in enumerate(counts, start=1)) <= 3 + 2 + 4
+    assert max(count - index for index, count in enumerate(counts[4:], start=5)) <= 3 + 2
 
 
 # Words

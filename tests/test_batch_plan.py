@@ -133,12 +133,38 @@ def test_files_patterns_and_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "s/b.jpg",
     ]
     assert search("-", listed=b"a.jpg\0s\0") == ["a.jpg", "s/b.jpg", "s/t/c.jpg"]
+    assert search("-", listed=b"\xef\xbb\xbfa.jpg\r\n   \r\n") == ["a.jpg"]
     absolute = str(tmp_path / "a.jpg").encode()
     assert search("-", listed=absolute) == [str(tmp_path / "a.jpg").lstrip("/")]
     with pytest.raises(InputError, match="no such file"):
         search("nowhere")
     with pytest.raises(InputError, match="matches"):
         search("nowhere*.jpg")
+
+
+def test_include_counts_for_patterns_and_lists_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.jpg", "b.txt", "c.JPG")
+    monkeypatch.chdir(tmp_path)
+    for sources, listed in ((("*",), b""), (("-",), b"a.jpg\nb.txt\nc.JPG\n")):
+        found = find_inputs(sources, Selection(include=("*.jpg",)), listed=listed)
+        assert [i.relative for i in found.inputs] == ["a.jpg", "c.JPG"]
+        assert found.left_out == 1
+    assert search("*") == ["a.jpg", "b.txt", "c.JPG"]
+
+
+def test_results_do_not_depend_on_the_order_of_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files that mirror to one name keep their own results."""
+    touch(tmp_path, "a.jpg", "here/a.jpg")
+    monkeypatch.chdir(tmp_path / "here")
+    lists = (b"../a.jpg\na.jpg\n", b"a.jpg\n../a.jpg\n")
+    plans = [make_plan(find_inputs(["-"], ALL, listed=text), tmp_path / "out") for text in lists]
+    ours = [{str(item.path): item.outputs[".jpg"] for item in plan} for plan in plans]
+    assert ours[0] == ours[1]
+    assert sorted(ours[0].values()) == ["a.jpg", "a~2.jpg"]
 
 
 def test_links_do_not_hang_or_repeat(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 5.0  # between lines of progress where there is no terminal
 STOPPED = 130  # exit code after a signal
+SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"
 
 batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -138,7 +138,7 @@ def batch(
         seed=seed,
         framing=framing,
         faces=faces,
-        max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
+        max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
     )
     settings = Settings(
         options=options,
@@ -247,6 +247,8 @@ def _run(
 
     def ask() -> None:
         if stop.is_set():
+            if sys.stderr.isatty():
+                os.write(2, SHOW_CURSOR)  # the bar has hidden it
             os._exit(STOPPED)  # as after a kill: the next run finds everything in order
         stop.set()
         say("stopping: images in flight are finished; once more to stop at once")
@@ -284,16 +286,23 @@ def _run(
 def _progress(tally: Tally) -> Generator[Callable[[Record], None]]:
     """A bar on a terminal, else a line every few seconds. Failures are told as they come."""
     if not sys.stderr.isatty():
-        last = [time.monotonic()]
+        over = threading.Event()
+
+        def tell() -> None:  # also while one batch takes long
+            while not over.wait(LINE_EVERY_S):
+                say(tally.line())
 
         def show(record: Record) -> None:
             if record.error:
                 say(f"failed: {record.error}")
-            if time.monotonic() - last[0] >= LINE_EVERY_S:
-                last[0] = time.monotonic()
-                say(tally.line())
 
-        yield show
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield show
+        finally:
+            over.set()
+            teller.join()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

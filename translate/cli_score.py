@@ -59,7 +59,8 @@ def score(
     from translate.image_io import DEFAULT_MAX_PIXELS
     from translate.translator import Options, Translator
 
-    options = Options(framing=framing, max_pixels=max_pixels or DEFAULT_MAX_PIXELS)
+    limit_pixels = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+    options = Options(framing=framing, max_pixels=limit_pixels)
     size = read_batch_size(batch_size)
     selection = read_selection(recursive, include, exclude)
     found = find_inputs(sources, selection, listed=read_listed(sources))

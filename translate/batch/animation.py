@@ -1,4 +1,4 @@
-"""Files of several pictures: frames of GIF, WebP and PNG with their timing, pages of TIFF."""
+"""Files of several pictures: frames of GIF, WebP, PNG, AVIF with their timing, pages of TIFF."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from translate.files import atomic_path
 from translate.image_io import Photo, read_photo
 
 MOVING = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
-"""File suffix -> Pillow's name of the formats that hold several frames."""
+"""File suffix -> Pillow's name of the formats that are written with several frames."""
 PAGED = {".tif": "TIFF", ".tiff": "TIFF"}
 """The same for formats that hold several pages."""
 
@@ -95,6 +95,8 @@ def write_movie(
         options["exif"] = exif
     if kind == "WEBP":
         options["quality"] = quality
+        if any(image.mode == "RGBA" for image in images):
+            options["kmax"] = 1  # whole frames: parts of them lose a rectangle's clear surroundings
     try:
         encoded = io.BytesIO()
         images[0].save(encoded, kind, save_all=True, append_images=images[1:], **options)
@@ -113,6 +115,8 @@ def _kind(prefix: bytes) -> str | None:
         return "WEBP"
     if prefix[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "TIFF"
+    if prefix[4:12] in (b"ftypavif", b"ftypavis"):
+        return "AVIF"
     return "PNG" if prefix[:8] == b"\x89PNG\r\n\x1a\n" else None
 
 

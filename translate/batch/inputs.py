@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import stat
@@ -40,7 +41,8 @@ class Selection:
 
     Attributes:
         recursive: folders in the folder, too.
-        include: patterns of names or relative paths, any case; empty is every image suffix.
+        include: patterns of names or relative paths, any case; empty is every image suffix in
+            folders, and whatever else is named.
         exclude: patterns of files and folders left out.
     """
 
@@ -50,11 +52,14 @@ class Selection:
 
     def takes(self, relative: str) -> bool:
         """Whether a file of a folder is an input."""
-        if PurePath(relative).name.startswith(".") or self.excludes(relative):
+        if PurePath(relative).name.startswith(".") or not self.names(relative):
             return False
-        if self.include:
-            return _matches(relative, self.include)
-        return PurePath(relative).suffix.lower() in SUFFIXES
+        return bool(self.include) or PurePath(relative).suffix.lower() in SUFFIXES
+
+    def names(self, relative: str) -> bool:
+        """Whether a file that was named itself, or by a pattern or a list, is an input."""
+        included = not self.include or _matches(relative, self.include)
+        return included and not self.excludes(relative)
 
     def enters(self, relative: str) -> bool:
         """Whether a folder in a folder is searched."""
@@ -112,7 +117,7 @@ def find_inputs(
         else:
             raise InputError(f"Cannot read {source}: there is no such file or folder; check IN.")
     unique = {os.path.abspath(i.path): i for i in reversed(found.inputs)}  # noqa: PTH100
-    found.inputs = sorted(unique.values(), key=lambda i: i.relative)
+    found.inputs = [unique[path] for path in sorted(unique, key=lambda p: (unique[p].relative, p))]
     return found
 
 
@@ -121,8 +126,9 @@ def _inside(path: Path, folder: Path) -> bool:
 
 
 def _names(listed: bytes) -> list[str]:
+    listed = listed.removeprefix(codecs.BOM_UTF8)
     parts = listed.split(b"\0") if b"\0" in listed else listed.splitlines()
-    return [os.fsdecode(part) for part in parts if part]
+    return [os.fsdecode(part) for part in parts if part.strip()]
 
 
 def _spelled(name: str) -> str:
@@ -155,7 +161,7 @@ def _take(source: str, relative: str, selection: Selection, out: Path | None, fo
     path = Path(source)
     if os.path.isdir(source):  # noqa: PTH112 (a name too long is an input that will fail)
         _walk(path, relative, selection, out, found)
-    elif selection.excludes(relative):
+    elif not selection.names(relative):
         found.left_out += 1
     else:
         found.inputs.append(Input(path, relative))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -65,11 +66,14 @@ class Done:
 
 
 class FullError(Exception):
-    """The disk takes no more; `record` is of the photo that found out."""
+    """The disk takes no more; `record` is of the photo that found out, `state` says what to do."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, cause: OSError) -> None:
         super().__init__(record.error)
         self.record = record
+        self.state = "full: free some space"
+        if cause.errno == errno.EROFS:
+            self.state = "read-only now: mount it for writing"
 
 
 def choose_output(outputs: Names, movie: Movie) -> str:

@@ -14,6 +14,7 @@ from translate.batch.locks import lock
 from translate.errors import InputError
 
 Status = Literal["ok", "failed", "skipped"]
+_START = b'{"input": '  # of every line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +92,17 @@ class Results:
     Args:
         out: folder of the results.
         journals: files; one that is not there counts as empty.
+
+    Attributes:
+        made: by the result's relative path, the last record.
+        began: when the first of all records was written, None if there is none.
     """
 
     def __init__(self, out: Path, journals: Iterable[Path]) -> None:
         self.out = out
         records = [record for journal in journals for record in read(journal)]
         records.sort(key=lambda record: record.time)
+        self.began = records[0].time if records else None
         self.made: dict[str, Record] = {r.output: r for r in records if r.output is not None}
 
     def finished(self, outputs: Iterable[str], settings: str, sha256: str) -> Record | None:
@@ -120,7 +126,7 @@ class Journal:
         path: made with its folders if missing; a torn last line is cut off.
 
     Raises:
-        InputError: it cannot be opened, or another run writes to it.
+        InputError: it cannot be opened, is no journal, or another run writes to it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -136,6 +142,11 @@ class Journal:
             os.close(self._file)
             raise InputError(
                 f"Another run writes to the journal {path}; wait for it, or use --shard or --log."
+            )
+        if not _START.startswith(os.pread(self._file, len(_START), 0)):
+            os.close(self._file)
+            raise InputError(
+                f"{path} is no journal of a run, so nothing is written to it; use another --log."
             )
         os.ftruncate(self._file, whole_bytes(path))
 

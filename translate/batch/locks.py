@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -45,10 +46,13 @@ def results_folder(out: Path) -> Generator[None]:
     may be its own, so only those older than an hour go.
 
     Raises:
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be made, or nothing can be written to it.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".{secrets.token_hex(8)}.tmp"
+        probe.touch()
+        probe.unlink()
         handle = os.open(out, os.O_RDONLY)
     except OSError as error:
         raise InputError(f"Cannot write to {out}: {error.strerror}; use another OUT.") from error

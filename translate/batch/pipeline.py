@@ -70,7 +70,7 @@ class Pipeline:
         self.fail_fast = fail_fast
         self.ended: str | None = None
         self._batch = self._photo = 1  # latest size of a batch, and pixels of a photo
-        self._writing: deque[Future[Record]] = deque()
+        self._writing: deque[tuple[Future[Record], int]] = deque()  # and the pixels it holds
 
     def run(self, items: Iterable[Item], problems: Iterable[Record] = ()) -> Iterator[Record]:
         """Translate every item; one record for each that was finished, failed or skipped.
@@ -97,7 +97,16 @@ class Pipeline:
     ) -> Iterator[Record | list[Member]]:
         """Batches, and in between the records of what needs none."""
         buckets = Buckets[Member](self.engine.size)
-        for prepared in ahead(decoders, self.workshop.prepare, items, self._limit):
+        ready = ahead(
+            decoders,
+            self.workshop.prepare,
+            items,
+            self._limit,
+            workers=self.workers,
+            weight=lambda prepared: prepared.pixels if isinstance(prepared, Job) else 0,
+            most=MAX_PIXELS,
+        )
+        for prepared in ready:
             if self.stop.is_set():
                 return
             if isinstance(prepared, Record):
@@ -138,7 +147,8 @@ class Pipeline:
         for job in jobs:
             own, ends = ends[: len(job.views)], ends[len(job.views) :]
             if id(job) in wanted:
-                self._writing.append(encoders.submit(self.workshop.finish, job, own))
+                written = encoders.submit(self.workshop.finish, job, own)
+                self._writing.append((written, job.pixels))
 
     def _in_company(self, member: Member) -> Job | None:
         """Finished photos are computed again where others of their batch are not (`Buckets`)."""
@@ -152,13 +162,18 @@ class Pipeline:
         return max(self.workers, min(self._batch + 2 * self.workers, MAX_PIXELS // self._photo))
 
     def _written(self, *, at_most: int) -> Iterator[Record]:
-        """Records of encoded photos, until so many are left."""
-        while self._writing and (len(self._writing) > at_most or self._writing[0].done()):
+        """Records of encoded photos, until so many are left, and not too many pixels."""
+        while self._writing:
+            first, _ = self._writing[0]
+            held = sum(pixels for _, pixels in self._writing)
+            if len(self._writing) <= at_most and held <= MAX_PIXELS and not first.done():
+                return
+            self._writing.popleft()
             try:
-                record = self._writing.popleft().result()
+                record = first.result()
             except FullError as error:
                 record = error.record
-                self._end("the disk of OUT is full; free some space and start the same run again")
+                self._end(f"the disk of OUT is {error.state}; then start the same run again")
             yield self._note(record)
 
     def _note(self, record: Record) -> Record:

@@ -60,6 +60,7 @@ def score_files(
             lambda numbered: _prepare(engine, *numbered),
             enumerate(inputs),
             lambda: engine.size((size, size)) + 2 * count,
+            workers=count,
         )
         for batch in _batches(views, buckets):
             waiting |= zip((v.index for v in batch), _score(engine, batch), strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from translate.batch.inputs import Found, Selection, find_inputs
 from translate.batch.journal import Record, Results
+from translate.batch.locks import OLD_S
 from translate.batch.naming import Format
 from translate.batch.plan import WHOLE, Item, Shard, check_out, make_plan, source_of
 from translate.errors import InputError
@@ -111,13 +113,13 @@ def open_session(request: Request, listed: bytes = b"") -> Session:
     )
     results = Results(out, request.journals)
     if not request.overwrite:
-        known = any(journal.exists() for journal in request.journals)
-        check_strangers(items, results, {source_of(i) for i in found.inputs}, known=known)
+        sources = {source_of(i) for i in found.inputs}
+        check_strangers(items, results, sources, since=_began(request, results))
     return Session(request, found, items, results)
 
 
 def check_strangers(
-    items: Iterable[Item], results: Results, sources: set[str], *, known: bool
+    items: Iterable[Item], results: Results, sources: set[str], *, since: float
 ) -> None:
     """Refuse to replace files that these sources did not make.
 
@@ -125,7 +127,7 @@ def check_strangers(
         items: the plan.
         results: of earlier runs.
         sources: absolute paths of all inputs.
-        known: whether there is a journal at all.
+        since: files without a record are taken for results of a killed run if they are not older.
 
     Raises:
         InputError: a result's name is taken by another program's file, or by the result of
@@ -135,7 +137,7 @@ def check_strangers(
         for output in item.outputs.values():
             path, record = results.out / output, results.made.get(output)
             if record is None:
-                stranger = "" if known or not _exists(path) else "something else"
+                stranger = "something else" if _older(path, since) else ""
             else:
                 moved = record.source not in sources and _exists(record.source)
                 stranger = record.source if moved and _exists(path) else ""
@@ -144,6 +146,21 @@ def check_strangers(
                     f"{path} is in the way of the result of {item.path}: it was made from "
                     f"{stranger}; use another OUT, or pass --overwrite to replace it."
                 )
+
+
+def _began(request: Request, results: Results) -> float:
+    """No result of earlier runs is older than this."""
+    times = [journal.stat().st_mtime for journal in request.journals if journal.exists()]
+    if results.began is not None:
+        times.append(results.began)
+    return min(times, default=math.inf) - OLD_S
+
+
+def _older(path: Path, since: float) -> bool:
+    try:
+        return path.stat().st_mtime < since
+    except OSError:
+        return False
 
 
 def _exists(path: Path | str) -> bool:

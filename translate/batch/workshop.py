@@ -114,7 +114,7 @@ class Workshop:
             record = self.failure(job.item, reason_of(error, job.item.path), job=job)
             cause = error.__cause__
             if isinstance(cause, OSError) and cause.errno in _FULL:
-                raise FullError(record) from error
+                raise FullError(record, cause) from error
             return record
         seconds = job.seconds + sum(e.seconds for e in whole) + time.perf_counter() - started
         return Record(
