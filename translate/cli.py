@@ -21,6 +21,7 @@ from translate.cli_hub import domains_app, fetched, push
 from translate.cli_score import score
 from translate.cli_serve import serve, serve_app
 from translate.console import (
+    ColourLock,
     Device,
     DomainName,
     Dtype,
@@ -34,6 +35,7 @@ from translate.console import (
     Steps,
     StepSize,
     Strength,
+    ToneLock,
     on_signals,
     parse_strength,
     say,
@@ -77,6 +79,8 @@ def image(
     step_size: StepSize = None,
     eps: Eps = None,
     seed: Seed = None,
+    tone_lock: ToneLock = None,
+    colour_lock: ColourLock = None,
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
     crop_only: Annotated[
@@ -96,7 +100,10 @@ def image(
     from translate.translator import Translator
 
     options = replace(
-        _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels), faces=faces
+        _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels),
+        faces=faces,
+        tone_lock=tone_lock,
+        colour_lock=colour_lock,
     )
     check_target(out, overwrite=overwrite)
     photo = read_photo(source, max_pixels=options.max_pixels)

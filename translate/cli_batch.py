@@ -15,6 +15,7 @@ import typer
 
 from translate.cli_hub import fetched
 from translate.console import (
+    ColourLock,
     Device,
     DomainName,
     Dtype,
@@ -28,6 +29,7 @@ from translate.console import (
     Steps,
     StepSize,
     Strength,
+    ToneLock,
     on_signals,
     parse_strength,
     printable,
@@ -80,6 +82,8 @@ def batch(
     step_size: StepSize = None,
     eps: Eps = None,
     seed: Seed = None,
+    tone_lock: ToneLock = None,
+    colour_lock: ColourLock = None,
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
     file_format: Annotated[
@@ -136,6 +140,8 @@ def batch(
         step_size=step_size,
         eps=eps,
         seed=seed,
+        tone_lock=tone_lock,
+        colour_lock=colour_lock,
         framing=framing,
         faces=faces,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,

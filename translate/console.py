@@ -24,6 +24,13 @@ StepSize = Annotated[float | None, typer.Option(help="L2 length of a move, pixel
 Eps = Annotated[float | None, typer.Option(help="L2 radius around the photo; default: no bound.")]
 Strength = Annotated[str, typer.Option(help="0 to 1, or auto: each photo until it belongs there.")]
 Seed = Annotated[int | None, typer.Option(help="Another variant of the result for each number.")]
+ToneLock = Annotated[
+    float | None,
+    typer.Option(help="0 to 1: keep broad light and colour, as skin and hair; default: domain's."),
+]
+ColourLock = Annotated[
+    float | None, typer.Option(help="0 to 1: keep all colour, 1 changes brightness only.")
+]
 FramingFlag = Annotated[
     Literal["auto", "face", "scene", "crop"], typer.Option(help="What the network looks at.")
 ]
