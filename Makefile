@@ -84,7 +84,7 @@ evaluate: $(VENV)/test.stamp
 	@echo '# The domain $(DOMAIN), measured by `make evaluate`' >$(PAGE)/README.md
 	@for kind in translation generation ood; do \
 		cp $(FIGURES)/$$kind/plot.png $(PAGE)/$$kind.png; \
-		printf '\n![%s](%s.png)\n\n' $$kind $$kind >>$(PAGE)/README.md; \
+		printf '\n## %s\n\n![%s](%s.png)\n\n' $$kind $$kind $$kind >>$(PAGE)/README.md; \
 		cat $(FIGURES)/$$kind/table.md >>$(PAGE)/README.md; \
 	done
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def commands(*variables: str) -> list[list[str]]:
 
 
 def flags(command: list[str], name: str) -> list[str]:
-    return [after for flag, after in zip(command, command[1:], strict=False) if flag == name]
+    return [after for flag, after in pairwise(command) if flag == name]
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -49,7 +50,8 @@ def test_sets_are_what_the_recipe_holds_out(domain):
         assert found
         if found["path"] in held:
             assert found["part"] == f"-{held[found['path']]}:"
-    walked = [(m["path"], m["framing"] or "crop") for m in map(SET.fullmatch, sources + starts) if m]
+    found = [SET.fullmatch(spec) for spec in sources + starts]
+    walked = [(m["path"], m["framing"] or "crop") for m in found if m]
     assert walked[0] == (data.p_0[0].path, data.p_0[0].framing)
     assert walked[1] == (data.p_0[-1].path, data.p_0[-1].framing)
     assert len(flags(ood, "--other")) == 4
