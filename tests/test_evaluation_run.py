@@ -229,7 +229,7 @@ def test_generation_makes_a_grid_and_finds_training_images(generation, tmp_path)
     assert 0 < found["nearest_rms_generated"] <= found["median_rms_generated"] < 1
     assert "nearest training image" in result.out.lower()
     with Image.open(out / "neighbours.png") as sheet:
-        assert sheet.width == 12 * 66 + 2
+        assert sheet.width == 3 * (1 + 3 + 1) * 66 + 2  # a picture, three neighbours and a gap
     with Image.open(out / "sheets" / "strength-1.00.png") as sheet:
         assert sheet.width == 7 * (SIZE + 2) + 2  # the 7 results alone
 
