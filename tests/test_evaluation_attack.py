@@ -32,6 +32,7 @@ def test_the_radius_grows_with_the_side():
     assert Attack().radius(256, 256) == 7.0
     assert Attack().radius(128, 128) == 3.5
     assert Attack(eps=2.0).radius(64, 256) == 1.0
+    assert (Attack().iterations, Attack().restarts) == (100, 5)  # the paper's protocol
 
 
 def test_checkpoints_are_those_of_the_paper():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,13 +16,17 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.conftest import EXAMPLES
 from translate import Options, Translator
 from translate.evaluation import features as features_module
 from translate.evaluation.compare import interval
 from translate.evaluation.job import read_arrays
 from translate.evaluation.metrics import auroc
 from translate.evaluation.neighbours import nearest
+from translate.evaluation.ood import _start
 from translate.evaluation.sets import as_tensor, read_set
+from translate.framing import extract, find_window
+from translate.pgd import l2_norm
 
 SIZE = 32
 
@@ -65,6 +70,21 @@ def translation(cli, sets, tiny_domain):
             *("evaluate", "translation", out, "--domain", tiny_domain, "--device", "cpu"),
             *("--source", sets / "photos", "--target", f"{sets / 'target.zip'}@-8:"),
             *("--strengths", "0,0.5,1", "--batch-size", 4, "--sheet", 6, *more),
+        )
+
+    return run
+
+
+@pytest.fixture
+def generation(cli, sets, tiny_domain):
+    """Run `translate evaluate generation`."""
+
+    def run(out, *more):
+        return cli(
+            *("evaluate", "generation", out, "--domain", tiny_domain, "--device", "cpu"),
+            *("--from", sets / "cats.zip", "--target", f"{sets / 'target.zip'}@-4:"),
+            *("--training", f"{sets / 'target.zip'}@:-4", "--strengths", "1"),
+            *("--batch-size", 2, *more),
         )
 
     return run
@@ -122,6 +142,14 @@ def test_translation_measures_the_states_of_the_one_descent(
     assert not (out / "parts").exists()
 
 
+def test_results_are_measured_as_a_png_holds_them(translation, tmp_path):
+    assert translation(tmp_path / "out", "--strengths", "0.17", "--features", "none").code == 0
+    moved = read_arrays(tmp_path / "out" / "values.npz")["l2"][0].astype(np.float64)
+    assert (moved > 0.5).all()
+    squares = (255 * moved) ** 2  # a sum of squares of whole 255ths
+    assert squares == pytest.approx(squares.round(), abs=0.1)
+
+
 def test_distances_in_an_energy_network_are_never_called_fid(translation, tiny_domain, tmp_path):
     result = translation(tmp_path / "out", "--features", tiny_domain)
     report = load(tmp_path / "out")
@@ -130,6 +158,25 @@ def test_distances_in_an_energy_network_are_never_called_fid(translation, tiny_d
     assert any("biased" in note for note in report["notes"])
     assert "FID" not in result.out.replace("no FID", "")
     assert "KID" not in result.out
+
+
+def test_features_of_a_domain_are_what_its_last_layer_reads(
+    translation, tiny_domain, tiny_scene, tmp_path
+):
+    translator, other = Translator.load(str(tiny_domain)), Translator.load(str(tiny_scene))
+    found, word = features_module.find_features(str(tiny_scene), translator)
+    assert found is not None
+    assert word == ""
+    x = torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        logits = other.model.head.linear(found.extract(x)).squeeze(1)
+        assert -logits.numpy() == pytest.approx(other.energy(x).numpy(), abs=1e-5)
+        whole = found.extract(torch.nn.functional.interpolate(x, scale_factor=2, mode="nearest"))
+    assert whole.shape == (3, 16)
+    assert translation(tmp_path / "out", "--features", tiny_scene).code == 0
+    report = load(tmp_path / "out")
+    assert report["settings"]["features"][0] == "tiny-scene"
+    assert not any("biased" in note for note in report["notes"])
 
 
 def test_without_inception_weights_there_is_a_word_and_no_distance(
@@ -174,19 +221,15 @@ def test_the_same_command_does_nothing_and_another_needs_overwrite(translation, 
     assert {f.stem for f in (out / "sheets").iterdir()} == {"strength-1.00", "strength-auto"}
 
 
-def test_generation_makes_a_grid_and_finds_training_images(cli, sets, tiny_domain, tmp_path):
+def test_generation_makes_a_grid_and_finds_training_images(generation, tmp_path):
     out = tmp_path / "out"
-    result = cli(
-        *("evaluate", "generation", out, "--domain", tiny_domain, "--device", "cpu"),
-        *("--from", sets / "cats.zip", "--target", f"{sets / 'target.zip'}@-4:"),
-        *("--training", f"{sets / 'target.zip'}@:-4", "--strengths", "1", "--features", "none"),
-    )
+    result = generation(out, "--features", "none")
     assert result.code == 0, result.err
     found = load(out)["neighbours"]
     assert 0 < found["nearest_rms_generated"] <= found["median_rms_generated"] < 1
     assert "nearest training image" in result.out.lower()
     with Image.open(out / "neighbours.png") as sheet:
-        assert sheet.width == 12 * 66 + 2
+        assert sheet.width == 3 * (1 + 3 + 1) * 66 + 2  # a picture, three neighbours and a gap
     with Image.open(out / "sheets" / "strength-1.00.png") as sheet:
         assert sheet.width == 7 * (SIZE + 2) + 2  # the 7 results alone
 
@@ -287,46 +330,104 @@ def test_slices_and_draws_of_a_set(sets):
     assert folder.sha256 == whole.sha256  # a folder and a zip of it are the same set
 
 
+def test_pictures_are_resized_as_written_down(sets):
+    found = read_set(str(sets / "photos"), 16).pixels[0]
+    with Image.open(sets / "photos" / "00.png") as picture:
+        square = picture.resize((16, 16), Image.Resampling.LANCZOS, box=(4, 0, 44, 40))
+    assert (found == np.asarray(square)).all()
+
+
+def test_faces_are_framed_as_in_a_photo_where_the_set_says_so(cli, sets, tiny_domain, tmp_path):
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    shutil.copy(EXAMPLES / "astronaut.jpg", faces / "a.jpg")
+    shutil.copy(sets / "photos" / "00.png", faces / "b.png")  # without a face: the centre square
+    framed, plain = read_set(f"{faces}@-2:@face", SIZE), read_set(str(faces), SIZE)
+    with Image.open(faces / "a.jpg") as photo:
+        rgb = np.asarray(photo.convert("RGB"))
+    seen = extract(rgb, find_window(rgb, framing="face", size=SIZE))
+    assert (framed.pixels[0] == seen).all()
+    assert (framed.pixels[0] != plain.pixels[0]).any()
+    assert (framed.pixels[1] == plain.pixels[1]).mean() > 0.9
+    assert (framed.framing, framed.part, plain.framing) == ("face", "-2:", "crop")
+    named = tmp_path / "faces@face"
+    faces.rename(named)
+    assert read_set(str(named), SIZE).framing == "crop"  # a folder of that very name
+    out = tmp_path / "out"
+    result = cli(
+        *("evaluate", "ood", out, "--domain", tiny_domain, "--device", "cpu", "--restarts", 0),
+        *("--target", sets / "target.zip", "--other", f"{named}@face", "--other", sets / "night"),
+    )
+    assert result.code == 0, result.err
+    framings = [other["framing"] for other in load(out)["settings"]["others"]]
+    assert framings == ["face", "crop"]
+    assert "faces@face (2 images, squares around faces); night (6 images)." in result.out
+
+
 KILLED = """
 import os, signal, sys
 from translate.evaluation import job
-keep = job.Job.keep
-left = int(sys.argv.pop(1))
-def dying(self, name, arrays):
-    global left
-    found = keep(self, name, arrays)
-    left -= 1
-    if left == 0:
+write = job.write_arrays
+what, value = sys.argv.pop(1).split()
+def dying(file, arrays):
+    global value
+    write(file, arrays)
+    if what == "part" and file.parent.parent.name == "parts":
+        value = int(value) - 1
+    if value == 0 or file.name == value:
         os.kill(os.getpid(), signal.SIGKILL)
-    return found
-job.Job.keep = dying
+job.write_arrays = dying
 from translate.cli import main
 main()
 """
 
 
-@pytest.mark.parametrize("kind", ["translation", "ood"])
-def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(
-    kind, translation, ood, tmp_path, monkeypatch
-):
-    run = {"translation": translation, "ood": ood}[kind]
-    more = ("--features", "none") if kind == "translation" else ("--batch-size", 4)
+def files_of(out: Path) -> dict[Path, bytes]:
+    return {f.relative_to(out): f.read_bytes() for f in out.rglob("*") if f.is_file()}
+
+
+@pytest.mark.parametrize("kind", ["translation", "generation", "ood"])
+def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(kind, request, tmp_path):
+    run = request.getfixturevalue(kind)
+    more = ("--batch-size", 4) if kind == "ood" else ("--features", "none")
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     assert run(undisturbed, *more).code == 0
     arguments = [str(out) if a == str(undisturbed) else a for a in sys.argv[1:]]
-    for _ in range(2):  # killed twice, further on each time
+
+    def killed(left):
         child = subprocess.run(
-            [sys.executable, "-c", KILLED, "1", *arguments], capture_output=True, check=False
+            [sys.executable, "-c", KILLED, left, *arguments], capture_output=True, check=False
         )
         assert child.returncode == -signal.SIGKILL, child.stderr
         assert not (out / "results.json").exists()
+
+    killed("part 1")
     parts = {f: f.stat().st_mtime_ns for f in (out / "parts").rglob("*.npz")}
-    assert len(parts) == 2
+    assert len(parts) == 1
+    killed("file values.npz")  # this time between two files of the results
+    later = {f: f.stat().st_mtime_ns for f in (out / "parts").rglob("*.npz")}
+    assert later.items() > parts.items()  # what was finished is not done again
     assert run(out, *more).code == 0
-    files = {f.relative_to(out): f.read_bytes() for f in out.rglob("*") if f.is_file()}
-    assert files == {
-        f.relative_to(undisturbed): f.read_bytes() for f in undisturbed.rglob("*") if f.is_file()
-    }
+    assert files_of(out) == files_of(undisturbed)
+
+
+def test_the_seed_decides_every_draw(ood, tmp_path):
+    def energies(name, *more):
+        assert ood(tmp_path / name, "--count", 4, "--dtype", "float32", *more).code == 0
+        return read_arrays(tmp_path / name / "values.npz")
+
+    first, again = energies("first"), energies("again")
+    assert files_of(tmp_path / "first") == files_of(tmp_path / "again")
+    assert all((first[name] == again[name]).all() for name in first)
+    other = energies("other", "--seed", 1)
+    assert (first["night/clean"] != other["night/clean"]).any()
+    x, whole = torch.rand(6, 3, 8, 8), slice(0, 6)
+    starts = _start(x, whole, 1, 0.5, 0)
+    assert _start(x, whole, 0, 0.5, 0) is None
+    assert l2_norm(starts - x).tolist() == pytest.approx([0.5] * 6, rel=1e-4)
+    assert torch.equal(starts[4:], _start(x[4:], slice(4, 6), 1, 0.5, 0))  # in any batch
+    for restart, seed in ((1, 1), (2, 0)):
+        assert not torch.allclose(starts, _start(x, whole, restart, 0.5, seed), atol=1e-3)
 
 
 def test_help_needs_no_torch():
@@ -376,3 +477,13 @@ def test_lpips_is_measured_where_its_weights_are(tmp_path, monkeypatch):
     far, near = lpips(x, 1 - x), lpips(x, 0.9 * x)
     assert (far > near).all()
     assert (near > 0).all()
+
+
+def test_progress_is_shown_on_a_terminal(ood, tmp_path, monkeypatch):
+    assert "attack" not in ood(tmp_path / "piped").err
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shown = ood(tmp_path / "terminal").err
+    assert "attack cats" in shown
+    assert "attack night" in shown
+    assert "100%" in shown

@@ -28,7 +28,10 @@ evaluate_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-SET = "folder or zip; PATH@-200: is its last 200 names, PATH@:-200 all but those"
+SET = (
+    "folder or zip; PATH@-200: is its last 200 names, PATH@:-200 all but those, "
+    "PATH@face squares around faces"
+)
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the results.")]
 Target = Annotated[str, typer.Option(help=f"Real images of the domain, not trained on: {SET}.")]
 Count = Annotated[

@@ -17,7 +17,10 @@ from translate.errors import InputError
 from translate.framing import extract, find_window
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-RESIZE = "centre square of the short side, Pillow's Lanczos filter, 8 bits per channel"
+RESIZE = (
+    "centre square of the short side, or where so stated the square around the largest face; "
+    "Pillow's Lanczos filter, 8 bits per channel"
+)
 AHEAD = 256  # pictures decoded before the first of them is taken: bounded, whatever the set's size
 
 Images = npt.NDArray[np.uint8]  # (N,size,size,3) uint8, often a memory map

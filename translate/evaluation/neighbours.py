@@ -31,14 +31,14 @@ class Neighbours:
     Attributes:
         figures: medians, and the share of generated images that are suspiciously near.
         values: every distance.
-        sheet: (N·(SHOWN+1),3,SIZE,SIZE) each picture followed by its neighbours.
-        shown: neighbours per picture.
+        sheet: (N·`group`,3,SIZE,SIZE) each picture, its neighbours and a gap.
+        group: tiles per picture.
     """
 
     figures: dict[str, Any]
     values: Arrays
     sheet: Tensor
-    shown: int
+    group: int
 
 
 def nearest_training_images(
@@ -63,6 +63,7 @@ def nearest_training_images(
         for i, flip in zip(index[row], mirrored[row], strict=True):
             tile = as_tensor(training.pixels[i : i + 1], cpu)
             tiles.append(tile.flip(3) if flip else tile)
+        tiles.append(torch.ones(1, 3, SIZE, SIZE))
     return Neighbours(
         figures={
             "size": SIZE,
@@ -74,7 +75,7 @@ def nearest_training_images(
         },
         values={"neighbour_rms": distance[:, 0], "held_out_rms": baseline[:, 0]},
         sheet=torch.cat(tiles) if tiles else torch.empty(0, 3, SIZE, SIZE),
-        shown=index.shape[1],
+        group=index.shape[1] + 2,
     )
 
 

@@ -81,7 +81,7 @@ def evaluate_ood(translator: Translator, request: OodRequest) -> Iterator[Progre
         rows.append({"set": other.label, "images": len(other), **ood_figures(values, other.label)})
     report = {"rows": rows, "notes": []}
     table = ood_table(settings, rows)
-    job.finish(report, table, ood_plot(translator.domain.name, values, labels), values)
+    job.finish(report, table, ood_plot(translator.domain.name, values, rows), values)
 
 
 def _clean(translator: Translator, request: OodRequest, images: ImageSet) -> Energies:

@@ -11,6 +11,7 @@ import numpy as np
 
 from translate.errors import SettingsError
 from translate.evaluation.job import Arrays
+from translate.evaluation.metrics import TPR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 DPI = 120
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#777777"  # also for the colour-blind
-BINS = 40
+BINS = 30
+UNIT = (-0.03, 1.03)  # range of an axis from 0 to 1
 
 
 def check_plots() -> None:
@@ -29,67 +31,96 @@ def check_plots() -> None:
 
 
 def walk_plot(settings: Mapping[str, Any], report: Mapping[str, Any]) -> bytes:
-    """Realism and structure over strength; `auto` as a level."""
+    """Realism and structure over strength, then against each other; `auto` as a level."""
+    from matplotlib.patheffects import withStroke
+
     rows = [row for row in report["rows"] if row["strength"] != "auto"]
     auto = next(row for row in report["rows"] if row["strength"] == "auto")
     strengths = [row["strength"] for row in rows]
-    figure = _figure(11, 3.6)
+    figure = _figure(12, 3.8)
     realism, structure, both = figure.subplots(1, 3)
 
-    def curve(axes: Axes, name: str, label: str, colour: str) -> None:
-        axes.plot(strengths, [row[name] for row in rows], "o-", color=colour, label=label)
+    def curve(axes: Axes, name: str, label: str, colour: str, line: str = "o-") -> None:
+        axes.plot(strengths, [row[name] for row in rows], line, color=colour, label=label)
         axes.axhline(auto[name], color=colour, linestyle=":", linewidth=1)
 
     curve(realism, "share", "at or below the target median", BLUE)
-    _axes(realism, "strength", "share of results", "Realism (dotted: auto)")
-    realism.set_ylim(-0.03, 1.03)
+    _axes(realism, "strength", "share at or below the target median", "Realism (dotted: auto)")
+    realism.set_ylim(*UNIT)
     curve(structure, "ssim", "SSIM", GREEN)
     curve(structure, "gradient_correlation", "gradient correlation", BLUE)
     if "lpips" in auto:
-        curve(structure, "lpips", "LPIPS", ORANGE)
+        curve(structure, "lpips", "LPIPS (0: the same)", ORANGE)
     structure.legend(frameon=False)
-    _axes(structure, "strength", "to the source", "Structure kept (dotted: auto)")
+    _axes(structure, "strength", "likeness to the source", "Structure kept (dotted: auto)")
+    structure.set_ylim(min(UNIT[0], structure.get_ylim()[0]), UNIT[1])
     name, label = "share", "share at or below the target median"
     if "distances" in report:
         name, label = "frechet", report["distances"]["frechet"]
         beside = realism.twinx()
-        beside.plot(strengths, [row[name] for row in rows], "s--", color=ORANGE)
+        curve(beside, name, label, ORANGE, "s--")
         beside.set_ylabel(label, color=ORANGE)
-        beside.set_ylim(bottom=0)
-        realism.set_ylabel("share at or below the target median", color=BLUE)
+        beside.spines[["top"]].set_visible(False)
+        top = max(row[name] for row in report["rows"])
+        beside.set_ylim(*(top * end for end in UNIT))  # so that both zeros are on one level
+        realism.yaxis.label.set_color(BLUE)
     both.plot([row["ssim"] for row in rows], [row[name] for row in rows], "o-", color=GREY)
+    both.plot(auto["ssim"], auto[name], "*", color=ORANGE, markersize=11, label="auto")
     for row in rows:
         both.annotate(
             f"{row['strength']:.2f}",
             (row["ssim"], row[name]),
             textcoords="offset points",
-            xytext=(5, 4),
+            xytext=(0, 7),
+            ha="center",
             fontsize=8,
-        )
-    both.plot(auto["ssim"], auto[name], "*", color=ORANGE, markersize=12, label="auto")
+        ).set_path_effects([withStroke(linewidth=3, foreground="white")])
     both.legend(frameon=False)
+    both.margins(0.12)
     both.invert_xaxis()
-    _axes(both, "SSIM to the source", label, "Realism against structure")
+    _axes(both, "SSIM to the source (right: further away)", label, "Both, at each strength")
     domain, source = settings["domain"]["name"], settings["sets"]["source"]
-    figure.suptitle(f"{settings['kind']}: {domain} from {source['label']} ({source['images']})")
+    figure.suptitle(
+        f"{domain}: {settings['kind']} from {source['images']} images of {source['label']}"
+    )
     return _png(figure)
 
 
-def ood_plot(domain: str, values: Arrays, labels: Sequence[str]) -> bytes:
+def ood_plot(domain: str, values: Arrays, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Energies of target images and of each other set, clean and attacked."""
-    figure = _figure(3.7 * max(len(labels), 1), 3.4)
+    from matplotlib.colors import to_rgba
+
+    figure = _figure(3.7 * max(len(rows), 1), 3.8)
     low = min(float(v.min()) for v in values.values())
     high = max(float(v.max()) for v in values.values())
     bins = [float(b) for b in np.linspace(low, high + 1e-6, BINS)]
-    for axes, label in zip(figure.subplots(1, len(labels), squeeze=False)[0], labels, strict=True):
-        axes.hist(values["target"], bins, color=BLUE, alpha=0.35, label="target")
-        axes.hist(values[f"{label}/clean"], bins, color=GREEN, histtype="step", label="clean")
-        if f"{label}/attacked" in values:
-            attacked = values[f"{label}/attacked"]
-            axes.hist(attacked, bins, color=ORANGE, histtype="step", label="attacked")
-        axes.legend(frameon=False, fontsize=8)
-        _axes(axes, "energy", "images", label)
-    figure.suptitle(f"out-of-distribution: energies of {domain}")
+    limit = np.quantile(values["target"], TPR, method="inverted_cdf")
+    panels = figure.subplots(1, len(rows), squeeze=False, sharey=True)[0]
+    for axes, row in zip(panels, rows, strict=True):
+        found, title = [("target", BLUE, "target images")], f"{row['set']}\nAUROC "
+        found.append((f"{row['set']}/clean", GREEN, "other images"))
+        title += f"{row['auroc_clean']:.3f}"
+        if "auroc_attacked" in row:
+            found.append((f"{row['set']}/attacked", ORANGE, "other images, attacked"))
+            title += f", attacked {row['auroc_attacked']:.3f}"
+        for name, colour, label in found:
+            weights = np.full(len(values[name]), 1 / len(values[name]))
+            kind = "stepfilled" if name == "target" else "step"
+            shade = to_rgba(colour, 0.35 if name == "target" else 1.0)
+            axes.hist(
+                *(values[name], bins),
+                weights=weights,
+                histtype=kind,
+                color=shade,
+                linewidth=1.4,
+                label=label,
+            )
+        axes.axvline(limit, color=GREY, linestyle=":", label="95 % of the target images")
+        _axes(axes, "energy", "share of images" if axes is panels[0] else "", title)
+    handles, labels = panels[-1].get_legend_handles_labels()
+    columns = min(len(labels), len(rows))
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=columns)
+    figure.suptitle(f"{domain}: is an image of the domain? Energies, low for yes")
     return _png(figure)
 
 

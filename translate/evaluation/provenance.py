@@ -35,6 +35,8 @@ def provenance(
             "size": domain.network.size,
             "pgd": domain.pgd.model_dump(mode="json"),
             "target": domain.calibration.target,
+            "p_data": sorted({images.name for images in domain.p_data}),
+            "p_0": sorted({images.name for images in domain.p_0}),
         },
         "sets": {role: images.describe() for role, images in sets.items()},
         "resize": RESIZE,

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from translate.errors import InputError, SettingsError
-from translate.imageset import Images, decoded, open_images
+from translate.imageset import Images, decoded, fit, fit_face, open_images
 
-_SLICED = re.compile(r"(?P<path>.+)@(?P<start>-?\d*):(?P<stop>-?\d*)", re.DOTALL)
+_SPEC = re.compile(r"(?P<path>.+?)(@(?P<part>-?\d*:-?\d*))?(@(?P<framing>face))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +25,7 @@ class ImageSet:
         label: name of the folder or zip without its suffix.
         path: folder or zip.
         part: which names were taken, as given; empty for all.
+        framing: `crop` took the centre square, `face` the square around the largest face.
         names: of the pictures, in name order.
         pixels: (N,size,size,3) uint8.
         sha256: of `pixels`: two runs with the same one saw the same pictures.
@@ -33,6 +34,7 @@ class ImageSet:
     label: str
     path: Path
     part: str
+    framing: str
     names: tuple[str, ...]
     pixels: Images
     sha256: str
@@ -45,6 +47,7 @@ class ImageSet:
         return {
             "label": self.label,
             "part": self.part,
+            "framing": self.framing,
             "images": len(self),
             "size": self.pixels.shape[1],
             "sha256": self.sha256,
@@ -55,8 +58,9 @@ def read_set(spec: str, size: int, *, count: int | None = None, seed: int = 0) -
     """Read a folder or zip, or a part of it.
 
     Args:
-        spec: path, or `PATH@START:STOP` for a slice of its names in order: `@-200:` the last 200,
-            `@:-200` all but those.
+        spec: path; `PATH@START:STOP` is a slice of its names in order: `@-200:` the last 200,
+            `@:-200` all but those. `@face` at the end frames pictures around their largest face
+            instead of taking the centre square.
         size: height and width in pixels, see `translate.imageset.RESIZE`.
         count: only so many of them, drawn by the seed; None takes all.
         seed: of the draw.
@@ -67,13 +71,12 @@ def read_set(spec: str, size: int, *, count: int | None = None, seed: int = 0) -
     """
     if count is not None and count < 1:
         raise SettingsError(f"count is {count}; use 1 or more")
-    path, part = Path(spec), slice(None)
-    match = None if path.exists() else _SLICED.fullmatch(spec)
-    if match:
-        path = Path(match["path"])
-        part = slice(_number(match["start"]), _number(match["stop"]))
+    path, part, framing = Path(spec), "", "crop"
+    if not path.exists() and (match := _SPEC.fullmatch(spec)):
+        path, part = Path(match["path"]), match["part"] or ""
+        framing = match["framing"] or framing
     names, read = open_images(path)
-    names = names[part]
+    names = names[_slice(part)]
     if not names:
         raise InputError(f"{spec}: no image of the set is in this slice")
     if count is not None and count < len(names):
@@ -81,12 +84,14 @@ def read_set(spec: str, size: int, *, count: int | None = None, seed: int = 0) -
         drawn = torch.randperm(len(names), generator=generator)[:count].sort().values
         names = [names[int(i)] for i in drawn]
     pixels = np.empty((len(names), size, size, 3), np.uint8)
-    for index, picture in enumerate(decoded(path, names, read, size)):
+    fitted = fit_face if framing == "face" else fit
+    for index, picture in enumerate(decoded(path, names, read, size, fitted=fitted)):
         pixels[index] = picture
     return ImageSet(
         label=path.resolve().stem,
         path=path,
-        part="" if match is None else f"{match['start']}:{match['stop']}",
+        part=part,
+        framing=framing,
         names=tuple(names),
         pixels=pixels,
         sha256=hashlib.sha256(pixels.tobytes()).hexdigest(),
@@ -104,5 +109,6 @@ def spans(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text not in ("", "-") else None
+def _slice(part: str) -> slice:
+    bounds = [int(text) if text not in ("", "-") else None for text in part.split(":")]
+    return slice(*bounds) if part else slice(None)

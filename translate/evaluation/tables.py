@@ -49,6 +49,11 @@ def walk_table(settings: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         for row in report["rows"]
     ]
     text = markdown_table(head, rows) + "\n" + _about(settings)
+    text += (
+        "- `auto` stops an image as soon as its energy is at the card's target "
+        f"({settings['domain']['target']:.3f}), so rounding alone can put it on either side of the "
+        "target median.\n"
+    )
     if "neighbours" in report:
         found = report["neighbours"]
         text += (
@@ -82,19 +87,26 @@ def ood_table(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
             f"an L2 ball of {attack['radius']:g} ({attack['eps']:g} at 256 px), on the other "
             "images only.\n"
         )
-    return text
+    text += f"- Other images: {'; '.join(map(_described, settings['others']))}.\n"
+    known = [str(row["set"]) for row in rows if row["set"] in settings["domain"]["p_0"]]
+    return text + (
+        f"- Going by their names, p_0 of the training: {', '.join(known) or 'none of them'}; "
+        "the rest is of kinds that the network never saw.\n"
+    )
 
 
 def _about(settings: Mapping[str, Any]) -> str:
     domain = settings["domain"]
-    sets = [
-        f"{role} {described['label']}{'[' + described['part'] + ']' if described['part'] else ''} "
-        f"({described['images']} images)"
-        for role, described in settings["sets"].items()
-    ]
+    sets = [f"{role} {_described(images)}" for role, images in settings["sets"].items()]
     return (
         f"- Domain {domain['name']} ({domain['sha256'][:12]}…), {domain['size']} px; "
         f"{'; '.join(sets)}.\n"
         f"- {settings['device']}, {settings['dtype']}, seed {settings['seed']}. "
         f"Pictures: {settings['resize']}; {settings['quantisation']}.\n"
     )
+
+
+def _described(images: Mapping[str, Any]) -> str:
+    part = f"[{images['part']}]" if images["part"] else ""
+    framing = ", squares around faces" if images["framing"] == "face" else ""
+    return f"{images['label']}{part} ({images['images']} images{framing})"

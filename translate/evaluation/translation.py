@@ -115,7 +115,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         found = nearest_training_images(small[0], request.target, request.training, request.sheet)
         report["neighbours"] = found.figures
         values |= found.values
-        job.sheet("neighbours", image_grid(found.sheet, columns=3 * (found.shown + 1)))
+        job.sheet("neighbours", image_grid(found.sheet, columns=3 * found.group))
     table = walk_table(job.settings, report)
     job.finish(report, table, walk_plot(job.settings, report), values)
 
