@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,32 @@ FLAGS = [
     *("--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+# Words whose colour is too near to the first opaque colour behind them.
+CONTRAST = """() => {
+  const parse = colour => (colour.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (; element; element = element.parentElement) {
+      const colour = parse(getComputedStyle(element).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const weak = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.trim(), element = walker.currentNode.parentElement;
+    if (!text || !element.checkVisibility({opacityProperty: true, visibilityProperty: true}) ||
+        element.closest("script, style, button[disabled], .caption-label")) continue;
+    const style = getComputedStyle(element);
+    const colour = parse(element instanceof SVGElement ? style.fill : style.color);
+    const [a, b] = [light(colour), light(behind(element))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) weak.push(text + " " + (a + 0.05) / (b + 0.05));
+  }
+  return weak;
+}"""
 WAIT_MS = 120_000  # far more than needed: nothing here is timed
 
 
@@ -40,8 +68,10 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
     page.context.close()
 
 
-def open_page(browser: Browser, site: Site, width: int = 1280, height: int = 900) -> Page:
-    context = browser.new_context(viewport={"width": width, "height": height})
+def open_page(
+    browser: Browser, site: Site, width: int = 1280, height: int = 900, scheme: Any = "light"
+) -> Page:
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     context.set_default_timeout(WAIT_MS)
     expect.set_options(timeout=WAIT_MS)
     page = context.new_page()
@@ -172,6 +202,17 @@ def test_an_example_is_one_click_and_its_result_is_kept(page: Page, site: Site) 
     page.wait_for_selector("#take:visible")
 
 
+def test_another_domain_brings_examples_that_suit_it(page: Page, tmp_path: Path) -> None:
+    expect(page.locator("#examples button")).to_have_count(len(list(EXAMPLES.glob("*.jpg"))))
+    page.locator("#domain label").nth(1).click()  # scenes
+    expect(page.locator("#examples button")).to_have_count(3)
+    page.get_by_role("button", name="Example: temple").click()
+    page.wait_for_selector("#take:visible")
+    file = take(page, tmp_path)
+    assert settings(file)["domain"] == "scenes"
+    assert file.name == "temple-scenes.png"
+
+
 def test_a_bad_file_gets_one_sentence(page: Page, tmp_path: Path) -> None:
     bad = tmp_path / "holiday.jpg"
     bad.write_bytes(b"no picture")
@@ -181,6 +222,17 @@ def test_a_bad_file_gets_one_sentence(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_text("Cannot read holiday.jpg")).to_be_visible()
     expect(page.locator("#go")).to_be_enabled()
     assert "Traceback" not in page.content()
+
+
+def test_a_full_queue_is_said_and_the_page_stays_of_use(page: Page, photo: Path) -> None:
+    give(page, photo)
+    full = {"detail": "Queue is full. Max size is 64 and size is 64."}
+    page.route("**/queue/join*", lambda route: route.fulfill(status=503, json=full))
+    page.click("#go")
+    expect(page.get_by_role("alert").get_by_text("The server is busy")).to_be_visible()
+    expect(page.locator("#go")).to_be_enabled()
+    page.unroute("**/queue/join*")
+    translate(page)
 
 
 def test_translate_without_a_photo_says_so(page: Page) -> None:
@@ -282,6 +334,19 @@ def test_leaving_the_page_frees_the_worker(browser: Browser, site: Site, photo: 
     page.context.close()
 
 
+def test_a_reload_in_the_middle_of_a_run_frees_the_worker(page: Page, photo: Path) -> None:
+    advanced(page, "Steps", "200")
+    give(page, photo)
+    page.click("#go")
+    page.wait_for_selector("#stage img")
+    page.reload()
+    page.wait_for_selector("#go")
+    expect(page.locator("#take")).to_be_hidden()
+    give(page, photo)
+    translate(page)
+    expect(page.locator("#words")).to_contain_text("In 6 small steps")
+
+
 @pytest.mark.parametrize("width", [360, 390])
 def test_the_page_fits_a_phone(browser: Browser, site: Site, photo: Path, width: int) -> None:
     page = open_page(browser, site, width, 800)
@@ -319,10 +384,42 @@ def test_pictures_have_words_for_those_who_do_not_see_them(page: Page, photo: Pa
     page.wait_for_selector("#stage img")
     assert "Step" in str(page.locator("#stage img").get_attribute("alt"))
     page.wait_for_selector("#take:visible")
+    expect(page.locator("#compare img").last).to_have_attribute("alt", re.compile("^After"))
     missing = page.evaluate(
-        "[...document.querySelectorAll('img:not([alt])')].filter(i => i.checkVisibility()).length"
+        "[...document.images].filter(i => i.checkVisibility() && !i.alt).map(i => i.outerHTML)"
     )
-    assert missing == 0
+    assert missing == []
+    names = page.locator("#examples button").evaluate_all("all => all.map(b => b.ariaLabel)")
+    assert "Example: astronaut" in names
+
+
+def test_what_has_the_focus_is_framed(page: Page) -> None:
+    page.get_by_role("tab", name="Translate").focus()
+    bare = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        bare += page.evaluate(
+            """() => { const here = document.activeElement;
+            const framed = [here, here.closest("label")].some(element => element
+              && parseFloat(getComputedStyle(element).outlineWidth) >= 2
+              && getComputedStyle(element).outlineStyle !== "none");
+            return framed || here === document.body ? [] : [here.outerHTML.slice(0, 200)]; }"""
+        )
+    assert bare == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_what_is_behind_them(
+    browser: Browser, site: Site, photo: Path, scheme: str
+) -> None:
+    """A contrast of 4.5 to 1, as the accessibility guidelines ask of text."""
+    page = open_page(browser, site, scheme=scheme)
+    give(page, photo)
+    translate(page)
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1000)  # colours of buttons change slowly
+    assert page.evaluate(CONTRAST) == []
+    page.context.close()
 
 
 def test_a_batch_comes_back_as_a_zip(page: Page, photo: Path, tmp_path: Path) -> None:

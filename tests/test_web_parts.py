@@ -10,20 +10,23 @@ import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import pixels
+from tests.conftest import pixels, write_domain
 from translate import Options, Translator
 from translate.domain import Calibration
 from translate.errors import DomainError, InputError, SettingsError
+from translate.image_io import read_photo
 from translate.ui import archive
 from translate.ui.catalog import Catalog
 from translate.ui.charts import energy_curve, histogram
-from translate.ui.studio import Studio, Wish
+from translate.ui.studio import SUITING, Studio, Wish
 from translate.ui.sweep import Sweeper
+from translate.ui.translating import Handlers
 from translate.ui.turns import TranslatorInTurns
 from translate.ui.walks import Shelf, Stops, Walk
 from translate.ui.words import story
@@ -160,6 +163,53 @@ def test_walks_of_examples_are_kept(studio: Studio, monkeypatch: pytest.MonkeyPa
     again = walked(studio, example)
     assert again.energies == first.energies
     np.testing.assert_array_equal(np.asarray(again.picture(4)), np.asarray(first.picture(4)))
+
+
+def test_examples_suit_the_framing(
+    tmp_path: Path, tiny_scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = write_domain(tmp_path / "faces", framing="face")
+    studio = Studio(Catalog([str(faces), str(tiny_scene)], device="cpu"))
+    monkeypatch.setattr("translate.ui.studio.temp_folder", lambda: tmp_path)
+    offered = studio.offered()
+    assert [file.stem for file in offered["faces"]] == ["astronaut", "hopper"]
+    assert [file.stem for file in offered["tiny-scene"]] == ["coffee", "rocket", "temple"]
+    assert all(file.is_relative_to(tmp_path) for files in offered.values() for file in files)
+    translator = studio.catalog.translator("faces")
+    for file in offered["faces"]:
+        assert translator.window(read_photo(file)).note is None  # a face was found
+    for name, suiting in SUITING.items():
+        assert {*suiting} <= {file.stem for file in studio.examples}, name
+
+
+class Asked:
+    """A request of a page, as far as handlers look at it."""
+
+    session_hash = "page"
+
+
+@pytest.mark.parametrize("end", [Handlers.halt, Handlers.leave, Handlers.forget])
+def test_stop_and_leaving_end_a_run_within_one_step(
+    studio: Studio, photo: Path, end: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[int] = []
+    add = Walk.add
+
+    def counted(walk: Walk, frame: Any) -> None:
+        states.append(frame.index)
+        add(walk, frame)
+
+    monkeypatch.setattr(Walk, "add", counted)
+    monkeypatch.setattr("translate.ui.translating.save_png", lambda *_: "file.png")
+    handle, request = Handlers(studio), Asked()
+    handle.begin(str(photo), request)  # pyright: ignore[reportArgumentType]
+    form = (str(photo), "tiny", 1.0, False, 200, None, None, None, "auto", None, 0.5, None)
+    run = handle.run(*form, request)  # pyright: ignore[reportArgumentType]
+    next(run)
+    end(handle, request)
+    list(run)
+    assert len(states) == 2
+    assert len(studio.stops) == 0
 
 
 def test_the_shelf_is_bounded(studio: Studio, photo: Path) -> None:

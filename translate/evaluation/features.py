@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from translate.domain import WEIGHTS_FILE
 from translate.errors import SettingsError
 from translate.translator import Translator
 
@@ -145,8 +146,8 @@ def _energy_features(name: str, translator: Translator) -> Features:
     )
     title, size = other.domain.name, other.domain.network.size
     notes = [f"input of the last linear layer of the energy network {title}, {size} px"]
-    own = next(iter(translator.domain.sha256.values()))
-    if own == next(iter(other.domain.sha256.values())):
+    own = translator.domain.sha256[WEIGHTS_FILE]
+    if own == other.domain.sha256[WEIGHTS_FILE]:
         notes.append(
             "these are features of the very network that the translation descends, so they are "
             "biased in its favour: compare runs with them, not methods"
@@ -170,7 +171,7 @@ def _energy_features(name: str, translator: Translator) -> Features:
 
     return Features(
         name=title,
-        sha256=next(iter(other.domain.sha256.values())),
+        sha256=other.domain.sha256[WEIGHTS_FILE],
         frechet=f"Fréchet distance in features of {title}",
         kernel=f"kernel distance in features of {title}",
         notes=tuple(notes),

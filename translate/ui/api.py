@@ -42,6 +42,8 @@ class Endpoints:
         share: float = 0.5,
         mask: str | None = None,
         faces: str = "largest",
+        tone_lock: float | None = None,
+        colour_lock: float | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Translate one photo: a PNG of its own size, and what happened as JSON."""
         if photo is None:
@@ -54,6 +56,8 @@ class Endpoints:
             seed=None if seed is None else int(seed),
             framing=cast("Framing", framing),
             faces=cast("Faces", faces),
+            tone_lock=tone_lock,
+            colour_lock=colour_lock,
         )
         wish = Wish(
             photo=photo,
@@ -118,14 +122,17 @@ def build(studio: Studio) -> None:
         seed = gr.Number(None, label="seed")
         framing = gr.Textbox("auto", label=f"framing: {', '.join(FRAMINGS)}")
         faces = gr.Textbox("largest", label="faces: largest or all")
+        tone_lock = gr.Number(None, label="tone lock: 0 to 1")
+        colour_lock = gr.Number(None, label="colour lock: 0 to 1")
         second = gr.Textbox("", label="second domain")
         share = gr.Number(0.5, label="share of the second domain")
         file = gr.File(label="result")
         info = gr.JSON(label="what happened")
     on = gr.Button(visible=False)
+    lengths, blend, locks = [steps, step_size, eps], [second, share], [tone_lock, colour_lock]
     on.click(
         ends.translate,
-        [photo, domain, strength, steps, step_size, eps, seed, framing, second, share, mask, faces],
+        [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *locks],
         [file, info],
         api_name="translate",
         concurrency_id="engine",

@@ -25,7 +25,7 @@ from translate.ui.limits import MAX_BATCH_MB, MAX_FILES, MAX_PIXELS
 from translate.ui.parts import SKIP, FilesInput, Update, telling
 from translate.ui.pictures import fresh_file, temp_folder
 from translate.ui.studio import Studio
-from translate.ui.words import failures
+from translate.ui.words import empty, failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +133,11 @@ def build(studio: Studio) -> None:
                 go = gr.Button("Translate all", variant="primary", elem_id="batch-go", scale=3)
                 stop = gr.Button("Stop", interactive=False, scale=1)
         with gr.Column(scale=6, min_width=320):
-            words = gr.Markdown("The results appear here.", elem_id="batch-words")
+            words = gr.Markdown(elem_id="batch-words")
             download = gr.DownloadButton(
                 "Download the zip", variant="primary", visible=False, elem_id="batch-take"
             )
-            failed = gr.HTML(visible=False, elem_id="batch-failed")
+            failed = gr.HTML(empty("The zip appears here."), padding=False, elem_id="batch-failed")
     started = go.click(
         handle.begin,
         None,

@@ -1,4 +1,4 @@
-"""The domains on offer: cards at once, models when they are first needed, one of each."""
+"""The domains on offer: cards at once, models when they are first asked for, one of each."""
 
 from __future__ import annotations
 

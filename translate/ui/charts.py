@@ -109,7 +109,7 @@ def histogram(calibration: Calibration, energy: float, title: str) -> str:
     anchor = "end" if x > _WIDTH * 0.7 else "start"
     parts += [
         f'<line class="mark" x1="{x}" x2="{x}" y1="2" y2="{_HEIGHT - _BOTTOM}"/>',
-        _text(x - 6 if anchor == "end" else x + 6, 12, f"this image: {energy:.2f}", anchor, "mine"),
+        _text(x - 6 if anchor == "end" else x + 6, 3, f"this image: {energy:.2f}", anchor, "mine"),
         _text(_LEFT, _HEIGHT - 8, title, "start", "dataword"),
         _text(_WIDTH - _RIGHT, _HEIGHT - 8, "ordinary photos", "end", "sourceword"),
     ]

@@ -18,7 +18,7 @@ from translate.ui.limits import MAX_PIXELS, MAX_SAMPLES
 from translate.ui.parts import FilesInput, PhotoInput, open_photo, speaking
 from translate.ui.pictures import temp_folder
 from translate.ui.studio import Studio
-from translate.ui.words import verdict
+from translate.ui.words import empty, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Handlers:
     def place(self, photo: str | None, domain: str) -> tuple[str, str]:
         """Histogram and words."""
         if photo is None:
-            return "", "Give an image to see where it lies."
+            return empty("Give an image to see where it lies."), ""
         translator = self.studio.catalog.translator(domain)
         score = translator.score(open_photo(photo))
         card = translator.domain
@@ -54,8 +54,7 @@ class Handlers:
             shutil.rmtree(work, ignore_errors=True)
         origin = "your photos" if files else "noise"
         return [
-            (to_pil(pixels), f"{translator.domain.title} {i + 1} from {origin}, seed {number}")
-            for i, pixels in enumerate(to_array(images))
+            (to_pil(pixels), f"{i + 1} from {origin}") for i, pixels in enumerate(to_array(images))
         ]
 
 
@@ -77,8 +76,8 @@ def build(studio: Studio) -> None:
             domain = gr.Dropdown(choices, value=studio.catalog.default, label="Domain")
             look = gr.Button("Look", variant="primary", elem_id="look")
         with gr.Column(scale=6, min_width=320):
-            chart = gr.HTML(elem_id="histogram")
-            words = gr.Markdown("Give an image to see where it lies.", elem_id="verdict")
+            chart = gr.HTML(empty("The chart appears here."), padding=False, elem_id="histogram")
+            words = gr.Markdown(elem_id="verdict")
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             gr.Markdown(
@@ -90,12 +89,12 @@ def build(studio: Studio) -> None:
                 count = gr.Slider(1, MAX_SAMPLES, 4, step=1, label="How many", buttons=[])
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**31)
             files = FilesInput(
-                label="Begin at these pictures instead of noise",
+                label="Start pictures (else: noise)",
                 file_count="multiple",
                 type="filepath",
-                height=140,
+                height=180,
             )
-            make = gr.Button("Make", variant="primary", elem_id="make")
+            make = gr.Button("Make pictures", variant="primary", elem_id="make")
         with gr.Column(scale=6, min_width=320):
             gallery = gr.Gallery(
                 label="Samples", columns=3, format="png", object_fit="contain", elem_id="samples"

@@ -19,6 +19,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY = 2_000_000  # bytes of JSON; pictures come as uploads
 CLOSED = ("/proxy=", "/vibe-", "/undo-vibe", "/process_recording", "/deep_link")
 WORDS = "Upload the file first: only uploaded files are read, no paths and no addresses."
+DOTTED = "A file whose name begins with a dot is not taken; rename it and upload it again."
 
 
 class Guard:
@@ -57,8 +58,9 @@ class Guard:
                 return
             if not message.get("more_body"):
                 break
-        if not _harmless(body):
-            await _refuse(send, 400, WORDS)
+        problem = _problem(body)
+        if problem:
+            await _refuse(send, 400, problem)
             return
         await self.app(scope, _replay(body, receive), send)
 
@@ -91,14 +93,20 @@ def _fetches(path: str) -> bool:
     return False
 
 
-def _harmless(body: bytes) -> bool:
-    """Whether every file a request describes is an upload. Broken JSON is left to Gradio."""
+def _problem(body: bytes) -> str | None:
+    """What is wrong with a file that a request describes. Broken JSON is left to Gradio."""
     try:
         table = json.loads(body)
     except (ValueError, RecursionError):
-        return True
+        return None
     folder = temp_folder()
-    return all(_is_upload(description, folder) for description in _dicts(table))
+    for description in _dicts(table):
+        if not _is_upload(description, folder):
+            return WORDS
+        path = description.get("path")
+        if isinstance(path, str) and Path(path).name.startswith("."):
+            return DOTTED  # Gradio gives up on those without a word
+    return None
 
 
 def _is_upload(description: dict[str, Any], folder: Path) -> bool:

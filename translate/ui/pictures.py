@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from translate.domain import WEIGHTS_FILE
 from translate.files import atomic_path
 from translate.ui.limits import STREAM_SIDE
 from translate.ui.walks import Walk
@@ -38,7 +39,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
     pgd = options.pgd(walk.domain, size, size)  # in the units of `Options`
     return {
         "domain": walk.domain.name,
-        "weights": next(iter(walk.domain.sha256.values()))[:16],
+        "weights": walk.domain.sha256[WEIGHTS_FILE][:16],
         "strength": options.strength,
         "shown_strength": round(walk.strength(index), 4),
         "step": index,
@@ -46,6 +47,8 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "step_size": pgd.step_size,
         "eps": options.eps,
         "seed": options.seed,
+        "tone_lock": pgd.tone_lock,
+        "colour_lock": pgd.colour_lock,
         "framing": options.framing,
         "faces": options.faces,
         "second": walk.second,

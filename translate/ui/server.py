@@ -11,6 +11,7 @@ from translate.console import on_signals
 from translate.errors import SettingsError
 from translate.ui.limits import MAX_UPLOAD_MB, QUEUE, SESSIONS
 from translate.ui.sweep import Sweeper, private_folder
+from translate.ui.zero import find_spaces
 
 
 def serve(
@@ -38,15 +39,17 @@ def serve(
     """
     with private_folder() as folder:
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        find_spaces()
         from starlette.middleware import Middleware
 
-        from translate.ui import page
+        from translate.ui import looks, page
         from translate.ui.catalog import Catalog
         from translate.ui.guard import Guard
         from translate.ui.studio import Studio
 
         catalog = Catalog(domains, device=device, dtype=dtype)
-        catalog.translator(catalog.default)
+        for name in catalog.entries:
+            catalog.translator(name)
         blocks = page.build(Studio(catalog)).queue(max_size=QUEUE, api_open=False)
         try:
             _, address, _ = blocks.launch(
@@ -63,8 +66,9 @@ def serve(
                 state_session_capacity=SESSIONS,
                 max_file_size=f"{MAX_UPLOAD_MB}mb",
                 app_kwargs={"middleware": [Middleware(Guard)]},
-                theme=page.theme(),
-                css=page.style(catalog),
+                theme=looks.theme(),
+                css=looks.style(catalog),
+                js=looks.JS,
             )
         except OSError as error:
             raise SettingsError(f"cannot listen on {host} port {port} ({error})") from None

@@ -20,6 +20,8 @@ from translate.ui.pictures import temp_folder
 from translate.ui.walks import Shelf, Stops, Walk, stem
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+# What a domain of this framing does well with; one of another framing is offered all.
+SUITING = {"face": ("astronaut", "hopper"), "scene": ("temple", "rocket", "coffee")}
 REMEMBERED = 24  # walks of example photos
 
 
@@ -68,11 +70,21 @@ class Studio:
         """Photos that come with the program."""
         return sorted(EXAMPLES.glob("*.jpg"))
 
-    def offered(self) -> list[Path]:
-        """Copies of the examples in the app's own folder: files are taken from nowhere else."""
+    def offered(self) -> dict[str, list[Path]]:
+        """By domain, the examples that suit its framing.
+
+        They are copies in the app's own folder: files are taken from nowhere else.
+        """
         folder = temp_folder() / "examples"
         folder.mkdir(parents=True, exist_ok=True)
-        return [Path(shutil.copyfile(file, folder / file.name)) for file in self.examples]
+        copies = [Path(shutil.copyfile(file, folder / file.name)) for file in self.examples]
+        names = [copy.stem for copy in copies]
+        return {
+            entry.card.name: [
+                copy for copy in copies if copy.stem in SUITING.get(entry.card.framing, names)
+            ]
+            for entry in self.catalog
+        }
 
     def walk(self, wish: Wish, stop: threading.Event | None = None) -> Iterator[Walk]:
         """Walk, and give the growing walk after every state.

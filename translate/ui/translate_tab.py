@@ -10,7 +10,17 @@ import gradio as gr
 from translate.ui.limits import MAX_STEPS
 from translate.ui.parts import MaskEditor, PhotoInput
 from translate.ui.studio import Studio
-from translate.ui.translating import CLOSE, EMPTY, NO_SECOND, WHOLE, Handlers, canvas, end
+from translate.ui.translating import (
+    CLOSE,
+    EMPTY,
+    NO_SECOND,
+    TONES,
+    WHOLE,
+    Handlers,
+    busy,
+    canvas,
+    end,
+)
 
 TO_RESULT = """() => {
   const small = window.matchMedia("(max-width: 760px)").matches;
@@ -30,25 +40,23 @@ def build(studio: Studio) -> gr.Image:
                 image_mode=None,
                 sources=["upload", "clipboard", "webcam"],
                 height=300,
+                placeholder="Drop a photo here\n- or -\nclick to choose one",
                 elem_id="photo",
             )
-            gr.Markdown("Or click an example:", visible=bool(offered))
             examples = gr.Gallery(
-                [(str(file), file.stem) for file in offered],
+                handle.gallery(catalog.default),
                 label="Or click an example",
-                show_label=False,
                 columns=5,
-                rows=1,
-                height=112,
+                height="auto",
                 object_fit="cover",
                 allow_preview=False,
                 interactive=False,
                 buttons=[],
-                visible=bool(offered),
+                visible=any(offered.values()),
                 elem_id="examples",
             )
             domain = gr.Radio(
-                [(f"{e.card.title}: {e.card.summary}", e.card.name) for e in catalog],
+                [(f"{e.card.title}\n{e.card.summary}", e.card.name) for e in catalog],
                 value=catalog.default,
                 label="Into which world?",
                 elem_id="domain",
@@ -64,7 +72,7 @@ def build(studio: Studio) -> gr.Image:
                 interactive=False,
                 visible=False,
                 buttons=["fullscreen"],
-                max_height=560,
+                max_height=480,
                 elem_id="compare",
             )
             view = gr.Radio(
@@ -76,7 +84,8 @@ def build(studio: Studio) -> gr.Image:
                 visible=False,
                 elem_id="view",
             )
-            show = gr.HTML(EMPTY, elem_id="stage")
+            words = gr.Markdown(elem_id="words")
+            show = gr.HTML(EMPTY, padding=False, elem_id="stage")
             with gr.Row(elem_classes="strength"):
                 strength = gr.Slider(
                     0,
@@ -100,7 +109,6 @@ def build(studio: Studio) -> gr.Image:
             download = gr.DownloadButton(
                 "Take this one (PNG, full size)", variant="primary", visible=False, elem_id="take"
             )
-            words = gr.Markdown(elem_id="words")
     painting, editor, *settings = advanced
     form = [photo, domain, strength, auto, *settings, editor]
     shown = [show, compare, words, view, strength, download]
@@ -126,14 +134,20 @@ def build(studio: Studio) -> gr.Image:
             show_progress="hidden",
             api_visibility="private",
         )
-        for after in (walked.then, walked.failure):
-            after(end, None, buttons, queue=False, api_visibility="private")
+        walked.then(end, None, buttons, queue=False, api_visibility="private")
+        walked.failure(busy, None, [show, *buttons], queue=False, api_visibility="private")
 
     bind(go.click)
     chosen = examples.select(
-        handle.pick, None, [photo], queue=False, show_progress="hidden", api_visibility="private"
+        handle.pick,
+        [domain],
+        [photo],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
     )
     bind(chosen.then)
+    domain.input(handle.gallery, [domain], [examples], queue=False, api_visibility="private")
     stop.click(handle.halt, queue=False, api_visibility="private")
     strength.input(
         handle.scrub,
@@ -167,14 +181,14 @@ def build(studio: Studio) -> gr.Image:
 
 
 def _advanced(studio: Studio) -> list[Any]:
-    """Painting, editor, lengths, seed, framing, faces, second domain and its share."""
+    """Painting, editor, lengths, seed, framing, faces, tones, second domain and its share."""
     several = len(studio.catalog.entries) > 1
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         painting = gr.Checkbox(
             label="Change only a part", info="Paint over what may change; the rest stays."
         )
         editor = MaskEditor(
-            label="Paint over what may change",
+            label="Paint",
             image_mode="RGBA",
             sources=[],
             transforms=[],
@@ -190,7 +204,9 @@ def _advanced(studio: Studio) -> list[Any]:
             label="Blend with a second domain",
             visible=several,
         )
-        share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second", visible=several)
+        share = gr.Slider(
+            0, 1, 0.5, step=0.05, label="Share of the second", buttons=[], visible=several
+        )
         framing = gr.Radio(
             ["auto", "face", "crop", "scene"],
             value="auto",
@@ -203,17 +219,23 @@ def _advanced(studio: Studio) -> list[Any]:
             label="Faces",
             info="Where faces are translated: the largest one, or all of them.",
         )
+        tones = gr.Radio(
+            list(TONES),
+            value="auto",
+            label="Keep light and colour",
+            info="How far skin, hair and sky keep their tone; auto is the domain's own.",
+        )
         with gr.Row():
             seed = gr.Number(
                 0,
                 label="Seed",
                 precision=0,
-                info="0 starts at the photo itself, any other number at a variant of it.",
+                info="0: none; else a variant each.",
             )
             steps = gr.Number(
                 0, label="Steps", precision=0, info=f"0: by strength. Up to {MAX_STEPS}."
             )
         with gr.Row():
             step_size = gr.Number(0, label="Step size", info="0: the domain's own.")
-            eps = gr.Number(0, label="eps", info="Farthest distance from the photo; 0: no bound.")
-    return [painting, editor, steps, step_size, eps, seed, framing, faces, second, share]
+            eps = gr.Number(0, label="eps", info="Longest way; 0: no bound.")
+    return [painting, editor, steps, step_size, eps, seed, framing, faces, tones, second, share]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +26,7 @@ from translate.ui.words import number, story
 
 BRUSH_SIDE = 768  # long side of the picture to paint on
 NO_SECOND = "none"
+TONES = {"auto": None, "free": 0.0, "half": 0.5, "firmly": 1.0}  # `Options.tone_lock`
 CLOSE, WHOLE = "Close up", "Whole photo"
 
 EMPTY = (
@@ -60,6 +61,7 @@ def read_options(
     seed: float | None,
     framing: str,
     faces: str = "largest",
+    tones: str = "auto",
 ) -> Options:
     """Settings of the form, where 0 or nothing leaves it to the domain. Raises `SettingsError`."""
     return Options(
@@ -70,6 +72,7 @@ def read_options(
         seed=int(seed) if seed else None,
         framing=cast("Framing", framing),
         faces=cast("Faces", faces),
+        tone_lock=TONES[tones],
     )
 
 
@@ -84,7 +87,7 @@ def results(walk: Walk, index: int, *, download: bool, strength: Update) -> tupl
         gr.HTML(curve(walk, index)),
         gr.ImageSlider(value=pair, visible=True),
         story(walk, index),
-        gr.Radio(value=CLOSE if walk.close else WHOLE, visible=True),
+        gr.Radio(value=CLOSE if walk.close else WHOLE, visible=walk.partial),
         strength,
         button,
     )
@@ -93,6 +96,11 @@ def results(walk: Walk, index: int, *, download: bool, strength: Update) -> tupl
 def end() -> tuple[Update, ...]:
     """After a run, however it ended."""
     return gr.Button(interactive=True), gr.Button(interactive=False)
+
+
+def busy() -> tuple[Update, ...]:
+    """After a run that was not begun: the queue is full, or the server is gone."""
+    return problem("The server is busy or cannot be reached; try again in a moment.")[0], *end()
 
 
 @speaking
@@ -110,7 +118,7 @@ def canvas(photo: str | None, painting: bool) -> Update:
 
 def problem(words: str) -> tuple[Update, ...]:
     """Outputs of a run that came to nothing."""
-    box = f'<div class="stage empty" role="alert"><p><b>{escape(words)}</b></p></div>'
+    box = f'<div class="stage empty problem" role="alert"><p><b>{escape(words)}</b></p></div>'
     return gr.HTML(box), *(SKIP,) * 5
 
 
@@ -119,7 +127,7 @@ class Handlers:
     """What the page's events do. Gradio hands each method the request by its annotation."""
 
     studio: Studio
-    offered: Sequence[Path] = ()
+    offered: Mapping[str, list[Path]] = field(default_factory=dict[str, list[Path]])
 
     @telling(problem)
     def run(
@@ -134,6 +142,7 @@ class Handlers:
         seed: float | None,
         framing: str,
         faces: str,
+        tones: str,
         second: str | None,
         share: float,
         mask: Mask | None,
@@ -147,7 +156,9 @@ class Handlers:
         wish = Wish(
             photo=photo,
             domain=domain,
-            options=read_options(strength, auto, steps, step_size, eps, seed, framing, faces),
+            options=read_options(
+                strength, auto, steps, step_size, eps, seed, framing, faces, tones
+            ),
             second=None if second in (None, NO_SECOND) else second,
             share=share,
             mask=mask,
@@ -235,6 +246,10 @@ class Handlers:
         """Stop after the step that is being computed."""
         self.studio.stops.stop(str(request.session_hash))
 
-    def pick(self, choice: gr.SelectData) -> str:
+    def pick(self, domain: str, choice: gr.SelectData) -> str:
         """The example that was clicked."""
-        return str(self.offered[int(cast("int", choice.index))])
+        return str(self.offered[domain][int(cast("int", choice.index))])
+
+    def gallery(self, domain: str) -> list[tuple[str, str]]:
+        """Examples that suit a domain, with their names."""
+        return [(str(file), file.stem) for file in self.offered[domain]]

@@ -3,38 +3,71 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Any
 
+import torch
 from torch import Tensor
 
+from translate.domain import Domain
+from translate.energy import EnergyModel
 from translate.mixture import Mixture
 from translate.pgd import Step
 from translate.translator import DEFAULTS, Options, Translator
+from translate.ui.zero import on_gpu
 
 _turn = threading.Lock()
 """Held for one step: the device does one thing at a time, however many threads serve requests,
 and a long batch lets others in between its steps."""
+_loaded: dict[str, TranslatorInTurns] = {}
+"""By name of the domain. Translators are pickled by name (see `on_gpu`)."""
 
 
 class InTurns(Translator):
-    """Each step waits for its turn; nothing is held between steps."""
+    """Each step waits for its turn; nothing is held between steps. States are on the CPU."""
 
     def descend(
         self, x: Tensor, options: Options = DEFAULTS, mask: Tensor | None = None
     ) -> Iterator[tuple[Step, bool]]:
         """See `Translator.descend`."""
-        steps = super().descend(x, options, mask)
-        while True:
-            with _turn:
-                state = next(steps, None)
-            if state is None:
-                return
-            yield state
+        with closing(_descend(self, x, options, mask)) as steps:
+            while True:
+                with _turn:
+                    state = next(steps, None)
+                if state is None:
+                    return
+                yield state
 
 
 class TranslatorInTurns(InTurns):
     """One domain."""
 
+    def __init__(
+        self, domain: Domain, model: EnergyModel, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        super().__init__(domain, model, device, dtype)
+        _loaded[domain.name] = self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _find, (self.domain.name,)
+
 
 class MixtureInTurns(InTurns, Mixture):
     """Two domains."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MixtureInTurns.of, (_find(self.domain.name), self.second, self.share)
+
+
+def _find(name: str) -> TranslatorInTurns:
+    return _loaded[name]
+
+
+@on_gpu
+def _descend(
+    translator: InTurns, x: Tensor, options: Options, mask: Tensor | None
+) -> Generator[tuple[Step, bool]]:
+    for step, last in Translator.descend(translator, x, options, mask):
+        tensors = [t.cpu() for t in (step.x, step.energy, step.distance, step.active)]
+        yield Step(step.index, *tensors), last

@@ -112,6 +112,13 @@ class Walk:
         assert view is not None
         return self._frame(index, view.photo, view.windows, view.mask).image
 
+    @property
+    def partial(self) -> bool:
+        """Whether the window is less than the whole photo."""
+        assert self.photo is not None
+        window = self.windows[0]
+        return (window.width, window.height) != self.photo.size
+
     def until(self, index: int) -> Walk:
         """A copy that ends at a state; pictures are shared, not copied."""
         part = replace(self, stopped=False)

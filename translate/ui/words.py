@@ -54,12 +54,21 @@ def verdict(domain: Domain, score: Score) -> str:
         place = "It is further away than a typical photo."
     else:
         place = f"It lies {min(way, 1):.0%} of the way from typical photos to this domain."
-    return (
-        f"Energy {number(score.energy)}. {place} To the model it looks more like the domain "
-        f"{domain.title} than {score.percentile:.0f} % of the domain's own pictures."
-    )
+    if score.percentile < 0.5:
+        rank = "To the model none of the domain's own pictures is so unlike it."
+    else:
+        rank = (
+            f"To the model it looks more like the domain {domain.title} than "
+            f"{score.percentile:.0f} % of the domain's own pictures."
+        )
+    return f"Energy {number(score.energy)}. {place} {rank}"
+
+
+def empty(words: str) -> str:
+    """Where something will appear, in HTML."""
+    return f'<div class="stage empty"><p>{escape(words)}</p></div>'
 
 
 def failures(lines: list[str]) -> str:
     """A list in HTML of what went wrong, one line each."""
-    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+    return '<ul class="failures">' + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
