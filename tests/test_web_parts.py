@@ -177,7 +177,7 @@ def test_examples_suit_the_framing(
     assert all(file.is_relative_to(tmp_path) for files in offered.values() for file in files)
     translator = studio.catalog.translator("faces")
     for file in offered["faces"]:
-        assert translator.window(read_photo(file)).note is None  # a face was found
+        assert translator.windows(read_photo(file))[0].note is None  # a face was found
     for name, suiting in SUITING.items():
         assert {*suiting} <= {file.stem for file in studio.examples}, name
 
@@ -203,7 +203,22 @@ def test_stop_and_leaving_end_a_run_within_one_step(
     monkeypatch.setattr("translate.ui.translating.save_png", lambda *_: "file.png")
     handle, request = Handlers(studio), Asked()
     handle.begin(str(photo), request)  # pyright: ignore[reportArgumentType]
-    form = (str(photo), "tiny", 1.0, False, 200, None, None, None, "auto", None, 0.5, None)
+    form = (
+        str(photo),
+        "tiny",
+        1.0,
+        False,
+        200,
+        None,
+        None,
+        None,
+        "auto",
+        "largest",
+        "auto",
+        None,
+        0.5,
+        None,
+    )
     run = handle.run(*form, request)  # pyright: ignore[reportArgumentType]
     next(run)
     end(handle, request)

@@ -32,8 +32,9 @@ Terms of the weights: {domain.licence or "see the data's terms above."}
 ## Training
 
 {t["updates"]} updates, {t["images"]:,} target images seen, {t["hours"]} hours on \
-{t["hardware"] or "an accelerator"}; PGD of up to {t["k"]} steps at the end. Step sizes and R1 \
-weights are for {t["recipe"]["reference_size"]} px and scale with the size.
+{t["hardware"] or "an accelerator"}; PGD of up to {t["k"]} steps at the end\
+{_start(t["recipe"].get("start", ""))}. Step sizes and R1 weights are for \
+{t["recipe"]["reference_size"]} px and scale with the size.
 
 | px | updates | batch | learning rate | K | step size | R1 |
 |---|---|---|---|---|---|---|
@@ -56,6 +57,10 @@ strength 1.0 ({domain.pgd.steps} steps of {domain.pgd.step_size:.3g}, L2 in [0,1
 
 Measured by `translate export`, which wrote this page.
 {_remarks(domain)}"""
+
+
+def _start(domain: str) -> str:
+    return f"; begun with the weights of {domain!r}" if domain else ""
 
 
 def _sources(title: str, images: tuple[Images, ...]) -> str:
