@@ -133,3 +133,16 @@ def test_arrays_of_another_kind_are_refused(shape):
     photo = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(InputError):
         carry_up(photo, np.zeros((8, 8, 3), np.uint8), np.zeros(shape, np.uint8))
+
+
+def test_what_the_network_does_at_its_own_border_is_not_carried_up(temple):
+    seen = small(temple)
+    result = darkened(seen)
+    framed = result.copy()
+    framed[:2], framed[-2:], framed[:, :2], framed[:, -2:] = 255, 255, 255, 255
+    clean, out = (carry_up(temple, seen, r).astype(int) for r in (result, framed))
+    rim = round(1.5 * temple.shape[0] / seen.shape[0])
+    for edge in (np.s_[:rim], np.s_[-rim:], np.s_[:, :rim], np.s_[:, -rim:]):
+        assert np.abs(out[edge] - clean[edge]).mean() < 30
+        enlarged = np.asarray(Image.fromarray(framed).resize(temple.shape[1::-1])).astype(int)
+        assert np.abs(enlarged[edge] - clean[edge]).mean() > 100

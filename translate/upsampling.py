@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float32]
 _NEAR = 3  # radius of the local fit, in the model's pixels
 _TIGHT = 2e-3  # variance of colour below which the local fit follows the whole picture's
 _LIGHT = (0.06, 0.14)  # unexplained change from which it is added, and from which in full
+_RIM = 3  # outermost pixels of the model's, whose changes are its own borders' and not used
 _STRIP = 128  # rows of the photo at a time: memory stays small whatever the photo's size
 
 
@@ -52,7 +53,7 @@ def carry_up(rgb: Pixels, seen: Pixels, result: Pixels) -> Pixels:
     change = _unit(result) - small
     transform = _fit(small, change)
     light = _light(change - _applied(transform, small))
-    return _apply(rgb, transform, light)
+    return _apply(rgb, _rimless(transform), _rimless(light))
 
 
 def _unit(pixels: Pixels) -> Floats:
@@ -112,6 +113,13 @@ def _light(rest: Floats) -> Floats:
     low, high = _LIGHT
     size = np.abs(cv2.GaussianBlur(rest, (0, 0), 0.8)).max(axis=2, keepdims=True)
     return rest * np.clip((size - low) / (high - low), 0, 1)
+
+
+def _rimless(x: Floats) -> Floats:
+    """(h,w,c) with the outermost pixels replaced by the next ones."""
+    rim = min(_RIM, (min(x.shape[:2]) - 1) // 4)
+    inner = x[rim : x.shape[0] - rim, rim : x.shape[1] - rim]
+    return np.pad(inner, ((rim, rim), (rim, rim), (0, 0)), mode="edge")
 
 
 def _apply(rgb: Pixels, transform: Floats, light: Floats) -> Pixels:
