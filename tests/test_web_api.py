@@ -22,6 +22,7 @@ from PIL import Image
 from tests.conftest import EXAMPLES, pixels
 from tests.site import Site
 from translate import Options, Translator
+from translate.hub import bundled_domains
 
 README = EXAMPLES.parent / "README.md"
 
@@ -83,7 +84,7 @@ def result(site: Site, file: dict[str, Any]) -> np.ndarray:
 def test_domains_are_listed(site: Site) -> None:
     kind, (domains,) = call(site, "domains", {})
     assert kind == "complete"
-    assert [domain["name"] for domain in domains] == ["squares", "scenes", "anime"]
+    assert [domain["name"] for domain in domains] == ["squares", "scenes", *bundled_domains()]
     assert domains[0]["energy_target"] < domains[0]["energy_photos"]
 
 

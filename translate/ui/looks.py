@@ -46,6 +46,9 @@ h3 {margin-top: .8em !important;}
   gap: 8px; padding: 32px 10px 10px; margin: 0;}
 #examples .thumbnail-item {aspect-ratio: 1;}
 :is(#examples, #samples) .caption-label {font-size: 11px; padding: 0 4px;}
+#compare .icon-wrap {background: var(--background-fill-primary) !important;
+  border: 2px solid var(--color-accent) !important;}
+#compare .icon:is(.left, .right) {color: var(--body-text-color) !important;}
 #view {justify-content: center;}
 #words:not(:has(p)) {display: none;}
 #words p {font-size: var(--text-lg);}
@@ -127,7 +130,7 @@ def theme() -> Base:
         body_background_fill="*neutral_50",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400",
-        color_accent="*primary_600",
+        color_accent="*primary_700",
         border_color_primary="*neutral_300",
         border_color_primary_dark="*neutral_600",
         block_border_width="1px",

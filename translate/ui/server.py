@@ -42,7 +42,7 @@ def serve(
         find_spaces()
         from starlette.middleware import Middleware
 
-        from translate.ui import looks, page
+        from translate.ui import looks, page, turns
         from translate.ui.catalog import Catalog
         from translate.ui.guard import Guard
         from translate.ui.studio import Studio
@@ -76,4 +76,5 @@ def serve(
         stop = threading.Event()
         with closing(Sweeper(folder)), on_signals(stop.set):
             stop.wait()
+        turns.finish()
         blocks.close(verbose=False)

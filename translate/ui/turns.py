@@ -60,6 +60,11 @@ class MixtureInTurns(InTurns, Mixture):
         return MixtureInTurns.of, (_find(self.domain.name), self.second, self.share)
 
 
+def finish() -> None:
+    """Let the step in progress end and no other begin: a process must not end inside one."""
+    _turn.acquire()
+
+
 def _find(name: str) -> TranslatorInTurns:
     return _loaded[name]
 
