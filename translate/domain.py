@@ -264,6 +264,7 @@ class Domain(BaseModel):
         format: version of the card.
         name, title, summary: for commands, for people, one line for people.
         framing: how photos are fitted to the network's window.
+        face_margin: side of the square around a face, in widths of the face.
         network: shape of the energy model.
         pgd: what strength 1.0 is.
         calibration: energies of held-out images.
@@ -281,6 +282,7 @@ class Domain(BaseModel):
     title: str
     summary: str = ""
     framing: Literal["face", "scene", "crop"]
+    face_margin: float = Field(default=1.9, ge=1, le=10)
     network: NetworkConfig
     pgd: Descent
     calibration: Calibration

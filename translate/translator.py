@@ -306,6 +306,7 @@ class Translator:
             framing=framing,
             size=network.size,
             stride=network.stride,
+            margin=self.domain.face_margin,
             faces="largest" if options.crop_only else options.faces,
         )
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import InputError, TrainingError
+from translate.framing import FACE_MARGIN
 from translate.imageset import Fit, Images, Reader, decoded, fit, fit_face, open_images
 from translate.smooth import smoothed
 from translate.training.config import Augment, Source
@@ -54,7 +55,7 @@ def load_images(
     if not names:
         raise TrainingError(f"{path}: nothing is held out; set hold_out in the recipe")
     stamp = f"{path.resolve()}|{path.stat().st_mtime_ns}|{size}|{names[0]}|{names[-1]}|{len(names)}"
-    stamp += f"|{source.framing}" if source.framing != "crop" else ""
+    stamp += f"|face {FACE_MARGIN}" if source.framing == "face" else ""
     if path.is_dir():  # pictures replaced in place leave the folder's own time as it is
         stats = [(path / name).stat() for name in names]
         stamp += "".join(f"|{s.st_size},{s.st_mtime_ns}" for s in stats)

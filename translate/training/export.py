@@ -126,6 +126,7 @@ def export(
         title=recipe.title,
         summary=recipe.summary,
         framing=recipe.framing,
+        face_margin=recipe.face_margin,
         network=model.config,
         pgd=pgd,
         calibration=calibration,
