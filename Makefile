@@ -49,7 +49,7 @@ bench: $(VENV)/test.stamp
 # stopped. The paper's attack, for which a GPU helps: ATTACK='--iterations 100 --restarts 5'
 DOMAIN ?= anime
 FEATURES ?= $(if $(filter anime,$(DOMAIN)),cat,anime)# never those of the evaluated network itself
-ATTACK ?= --iterations 25 --restarts 2
+ATTACK ?= --iterations 20 --restarts 1
 FIGURES := out/evaluate/$(DOMAIN)
 PAGE := docs/evaluation/$(DOMAIN)
 
