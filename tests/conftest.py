@@ -22,10 +22,17 @@ from translate.energy import EnergyModel
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def write_domain(folder: Path, *, head: str = "aligned", framing: str = "crop") -> Path:
-    """A whole domain of 32 px with random weights, big enough to have a slope."""
+def write_domain(
+    folder: Path,
+    *,
+    head: str = "aligned",
+    framing: str = "crop",
+    size: int = 32,
+    channels: tuple[int, ...] = (8, 16, 16, 16),
+) -> Path:
+    """A whole small domain with random weights, big enough to have a slope."""
     torch.manual_seed(3)
-    config = NetworkConfig(size=32, channels=(8, 16, 16, 16), head=head)
+    config = NetworkConfig(size=size, channels=channels, head=head)
     model = EnergyModel(config)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -116,10 +123,18 @@ def site_domains(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
+def slow_domain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A domain whose 200 steps take seconds on any machine: time to look and to stop."""
+    folder = tmp_path_factory.mktemp("slow-domain") / "slow"
+    return write_domain(folder, size=256, channels=(24, 24, 16, 16, 16, 16, 16))
+
+
+@pytest.fixture(scope="session")
 def site(
-    site_domains: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+    site_domains: tuple[Path, Path], slow_domain: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """The web app with the tiny domains first, on the loopback interface."""
-    flags = [part for folder in site_domains for part in ("--domain", str(folder))]
+    """The web app with the small domains first, on the loopback interface."""
+    folders = (*site_domains, slow_domain)
+    flags = [part for folder in folders for part in ("--domain", str(folder))]
     with run_site(tmp_path_factory.mktemp("site"), *flags) as running:
         yield running

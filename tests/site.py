@@ -33,7 +33,8 @@ def run_site(folder: Path, *arguments: str) -> Iterator[Site]:
     """Serve until the block ends; then nothing may be left in `folder`, its temporary files'."""
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py"), "--port", "0", "--device", "cpu", *arguments],
-        env=os.environ | {"TMPDIR": str(folder), "NO_PROXY": "127.0.0.1"},
+        # One thread: the browser that watches needs a core of its own.
+        env=os.environ | {"TMPDIR": str(folder), "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
         cwd=folder,

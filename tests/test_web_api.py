@@ -84,7 +84,12 @@ def result(site: Site, file: dict[str, Any]) -> np.ndarray:
 def test_domains_are_listed(site: Site) -> None:
     kind, (domains,) = call(site, "domains", {})
     assert kind == "complete"
-    assert [domain["name"] for domain in domains] == ["squares", "scenes", *bundled_domains()]
+    assert [domain["name"] for domain in domains] == [
+        "squares",
+        "scenes",
+        "slow",
+        *bundled_domains(),
+    ]
     assert domains[0]["energy_target"] < domains[0]["energy_photos"]
 
 
