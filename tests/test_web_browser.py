@@ -120,9 +120,17 @@ def fixed_strength(page: Page, value: float) -> None:
 
 
 def advanced(page: Page, label: str, value: str) -> None:
+    """Type as a person does: a field that is just being made loses its value."""
     page.click("#advanced button")
-    page.get_by_label(label, exact=True).fill(value)
-    page.get_by_label(label, exact=True).press("Tab")
+    field = page.get_by_label(label, exact=True)
+    expect(field).to_be_visible()
+    page.wait_for_timeout(500)
+    field.click()
+    field.press("ControlOrMeta+a")
+    field.press_sequentially(value)
+    field.press("Tab")
+    page.wait_for_timeout(500)
+    expect(field).to_have_value(value)
     page.click("#advanced button")  # closed again, for the next
 
 
