@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +101,19 @@ def test_the_queue_has_an_end(site_domains: tuple[Path, Path], photo: Path, tmp_
         assert [status for status, _ in answers[:64]] == [200] * 64
         assert "ueue" in answers[-1][1]
         assert "Traceback" not in answers[-1][1]
+
+
+def test_leaving_in_the_middle_of_an_upload(
+    site_domains: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """No stack trace in the log (`run_site` looks for one), and the next one is served."""
+    (tmp_path / "site").mkdir()
+    with run_site(tmp_path / "site", "--domain", str(site_domains[0])) as site:
+        port = int(site.url.rstrip("/").rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(
+                b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
+                b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+            )
+            time.sleep(0.5)
+        assert upload(site, "p.png", b"nothing")

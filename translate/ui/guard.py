@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
+
+from starlette.requests import ClientDisconnect
 
 from translate.ui.pictures import temp_folder
 
@@ -45,7 +48,8 @@ class Guard:
             await _refuse(send, 403, "This address is not served here.")
             return
         if scope["method"] != "POST" or not _is_json(scope):
-            await self.app(scope, receive, send)
+            with suppress(ClientDisconnect):  # left in the middle of an upload
+                await self.app(scope, receive, send)
             return
         body = b""
         while True:
