@@ -36,9 +36,10 @@ from translate.batch.session import Request, Session, open_session
 from translate.batch.settings import Settings
 from translate.batch.workshop import Workshop
 from translate.device import pick_device, pick_dtype
-from translate.domain import Calibration, Descent, Domain, NetworkConfig
+from translate.domain import Calibration, Descent, Domain
 from translate.energy import EnergyModel
 from translate.hub import bundled_domains
+from translate.networks.config import NetworkConfig
 from translate.translator import Translator
 
 PHOTOS = 24

@@ -16,8 +16,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests.site import Site, run_site
-from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, Domain, NetworkConfig
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, Domain
 from translate.energy import EnergyModel
+from translate.networks.config import NetworkConfig
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -19,7 +19,8 @@ MODULES = {
 }
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
-    ("errors", "allocator", "smooth", "networks"),
+    ("errors", "allocator", "smooth"),
+    ("networks",),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "masking"),
     ("energy", "imageset", "frame"),

@@ -21,8 +21,9 @@ from torch.nn import functional as F
 from tests.conftest import Result, pixels
 from translate import DomainError, EnergyModel, SettingsError, Translator
 from translate.convert.settings import CARDS, load_card
-from translate.domain import CARD_FILE, CARD_FORMAT, WEIGHTS_FILE, NetworkConfig, read_domain
+from translate.domain import CARD_FILE, CARD_FORMAT, WEIGHTS_FILE, read_domain
 from translate.hub import open_domain
+from translate.networks.config import NetworkConfig
 
 State = dict[str, Tensor]
 

@@ -102,6 +102,7 @@ def test_a_missing_required_field_is_named(folder: Path) -> None:
         ({"pgd": {"steps": 1, "step_size": 1, "coarse": [0.1] * 7}, "format": 2}, "at most"),
         ({"pgd": {"steps": 1, "step_size": 1, "smooth": 1e9}}, "pgd.smooth"),
         ({"pgd": {"steps": 1, "step_size": 1, "smooth": 1}}, "card format 2"),
+        ({"network": {"size": 16, "channels": [4, 4], "blocks": [1]}}, "per level need 4"),
         ({"pgd": {"steps": 1, "step_size": 1, "tone_lock": 0.5}}, "need 3"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),
         ({"calibration": {"data": [0, -1] + [0] * 19, "source": [0] * 21}}, "must not fall"),

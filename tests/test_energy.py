@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import tracemalloc
 
@@ -10,9 +11,9 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from translate.domain import MAX_PARAMETERS, NetworkConfig
 from translate.energy import Downsample, EnergyModel, load_energy_model
 from translate.errors import DomainError, SettingsError
+from translate.networks.config import MAX_PARAMETERS, NetworkConfig
 
 HEADS = ("aligned", "pooled")
 
@@ -80,9 +81,19 @@ def test_downsample_averages_with_binomial_weights():
     torch.testing.assert_close(inside, torch.ones_like(inside))
 
 
+def test_grown_levels_have_their_own_number_of_blocks():
+    model = network(channels=(6, 8, 10), blocks=(2, 0))
+    assert model.grow((4,)).config.blocks == (2, 2, 0)
+    assert model.grow((4,), (1,)).config.blocks == (1, 2, 0)
+    assert network().grow((4,), (3,)).config.blocks == (3, 1, 1)
+    assert network().grow((4,)).config.blocks == 1
+
+
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("blocks", [0, 1, 2])
-@pytest.mark.parametrize("channels", [(5, 7), (4, 6, 8, 6)])
+@pytest.mark.parametrize(
+    ("blocks", "channels"),
+    [*itertools.product((0, 1, 2), [(5, 7), (4, 6, 8, 6)]), ((0, 3, 2), (4, 6, 8, 6))],
+)
 def test_parameter_count_is_foretold(head, blocks, channels):
     model = network(head, channels=channels, blocks=blocks)
     assert sum(p.numel() for p in model.parameters()) == model.config.parameters
@@ -178,6 +189,9 @@ def test_only_batches_of_rgb_are_taken(head, shape):
         {"channels": (8, 2048), "size": 1024},  # an aligned head of 512×512
         {"blocks": -1},
         {"blocks": 10**6},
+        {"blocks": (1,)},
+        {"blocks": (1, 9)},
+        {"blocks": (1,) * 10**5},
         {"head": "global"},
         {"std": (0.5, 0.0, 0.5)},
         {"std": (0.5, 0.5, -0.5)},

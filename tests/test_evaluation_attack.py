@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from translate.domain import NetworkConfig
 from translate.energy import EnergyModel
 from translate.errors import SettingsError
 from translate.evaluation.apgd import Attack, apgd, checkpoints
 from translate.evaluation.metrics import auroc
+from translate.networks.config import NetworkConfig
 from translate.pgd import PGD, attack, l2_norm
 from translate.training.losses import binary_loss
 

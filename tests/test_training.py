@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.framing import extract, find_window
-from translate.pgd import PGD, descend
+from translate.pgd import PGD, attack, descend
 from translate.training import checkpoint, data, losses
 from translate.training import trainer as trainer_module
 from translate.training.config import RECIPES, Augment, Recipe, Source, load_recipe
@@ -779,6 +779,38 @@ def test_a_run_sets_out_from_another_network(new_trainer):
             torch.testing.assert_close(
                 model.logit(small.clamp(0, 1)), other.logit(x, halvings=1), atol=1e-3, rtol=0
             )
+
+
+def test_further_blocks_change_nothing_at_first(new_trainer):
+    trainer = new_trainer(network={"channels": [4, 8, 8], "blocks": [1, 3]})
+    other = EnergyModel(new_trainer().recipe.network_at(0))
+    trainer.set_out_from(other)
+    x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(trainer.model.logit(x), other.logit(x), rtol=0, atol=1e-6)
+    go(trainer, 1)
+    assert trainer.model.levels[0].blocks[2].weight.abs().max() > 0
+    with pytest.raises(TrainingError, match="or it has more blocks"):
+        new_trainer().set_out_from(trainer.model)
+    go(trainer, 4)
+    assert trainer.position.stage == 1
+    assert trainer.model.config.blocks == (1, 3)
+
+
+def test_a_share_of_the_attacks_keeps_what_samples_keep(new_trainer, monkeypatch):
+    seen = []
+
+    def spy(energy, x, pgd):
+        seen.append((pgd.tone_lock, pgd.colour_lock, pgd.tone_sigma))
+        return attack(energy, x, pgd)
+
+    monkeypatch.setattr(trainer_module, "attack", spy)
+    locks = {"sample_tone_lock": 0.5, "sample_colour_lock": 0.25}
+    go(new_trainer({"updates": 50}, locked=0.5, **locks), 40)
+    assert {(0.5, 0.25, 1.5), (0.0, 0.0, 12.0)} == set(seen)
+    assert 8 < sum(tone > 0 for tone, _, _ in seen) < 32
+    seen.clear()
+    go(new_trainer(**locks), 4)
+    assert {tone for tone, _, _ in seen} == {0.0}
 
 
 def test_a_head_of_another_kind_stays_random_and_other_levels_are_refused(new_trainer):

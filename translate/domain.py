@@ -13,148 +13,24 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 
-from translate.errors import DomainError, SettingsError
-from translate.networks.sizes import EXPANSION, resnet50_parameters, stargan_v2_parameters
+from translate.errors import DomainError
+from translate.networks.config import NetworkConfig
 
 CARD_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 # Raised when an older program could no longer read the card rightly: 2 brought other `arch`, and
-# `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`.
+# `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 `blocks` per level.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 3
+CARD_FORMAT = 4
 MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
-MAX_SIZE = 1024  # pixels
-MAX_PARAMETERS = 200_000_000
-MAX_FEATURES = 2**28  # 1 GB in float32
 
-Channels = Annotated[int, Field(ge=1, le=2048)]
-Arch = Literal["levels", "stargan-v2", "resnet50"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
-Deviation = Annotated[float, Field(ge=1e-3, le=1.0)]
-
-
-class NetworkConfig(BaseModel):
-    """Shape of an `EnergyModel`.
-
-    Attributes:
-        arch: `levels`, this project's own network, or one of `translate.networks`.
-        size: height and width in pixels that the network was trained at.
-        channels: features per level, finest first; each further level halves the resolution.
-            ResNet-50 has the inner widths of its blocks here.
-        blocks: residual 3×3 convolutions per level; of `levels` only.
-        head: `aligned` (fixed size, positions matter) or `pooled` (any multiple of `stride`).
-        mean, std: input statistics per RGB channel, in [0,1] pixel units.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    arch: Arch = "levels"
-    size: int = Field(ge=8, le=MAX_SIZE)
-    channels: tuple[Channels, ...] = Field(min_length=2, max_length=9)
-    blocks: int = Field(default=1, ge=0, le=8)
-    head: Literal["aligned", "pooled"] = "aligned"
-    mean: tuple[Unit, Unit, Unit] = (0.5, 0.5, 0.5)
-    std: tuple[Deviation, Deviation, Deviation] = (0.5, 0.5, 0.5)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.arch != "levels":
-            self._check_foreign()
-        if self.size % self.stride:
-            raise ValueError(
-                f"size {self.size} is no multiple of {self.stride}, "
-                f"which {len(self.channels)} levels need"
-            )
-        if self.parameters > MAX_PARAMETERS:
-            raise ValueError(f"{self.parameters:,} parameters; at most {MAX_PARAMETERS:,} allowed")
-        if self.features > MAX_FEATURES:
-            raise ValueError(f"{self.features:,} features; at most {MAX_FEATURES:,} allowed")
-        return self
-
-    def _check_foreign(self) -> None:
-        head = "aligned" if self.arch == "stargan-v2" else "pooled"
-        if self.head != head or self.blocks != 1:
-            raise ValueError(f"arch {self.arch} has a {head} head and no number of blocks")
-        if self.arch == "resnet50" and len(self.channels) != 4:
-            raise ValueError(f"arch resnet50 has 4 channels, not {len(self.channels)}")
-
-    @model_serializer(mode="wrap")
-    def _leave_out_default(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Format 1 knows no `arch`, so a card of this project's own network does not say it."""
-        return {k: v for k, v in fields(self).items() if (k, v) != ("arch", "levels")}
-
-    @property
-    def stride(self) -> int:
-        """Pixels of the picture per position of the coarsest level."""
-        return 2 ** (len(self.channels) - 1)
-
-    @property
-    def coarsest(self) -> int:
-        """Height and width of the coarsest level at the training size."""
-        return self.size // self.stride
-
-    @property
-    def furthest(self) -> int:
-        """From how many halvings away the network can judge (`EnergyModel.logit`)."""
-        return len(self.channels) - 2 if self.arch == "levels" else 0
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the weights hold; computed without building the network."""
-        if self.arch == "stargan-v2":
-            return stargan_v2_parameters(self.channels, self.coarsest)
-        if self.arch == "resnet50":
-            return resnet50_parameters(self.channels)
-        total = 0
-        for c, following in itertools.pairwise(self.channels):
-            total += c * (27 + 1) + self.blocks * c * (9 * c + 1)
-            total += following * (9 * c + 1) + following * c
-        last = self.channels[-1]
-        extent = self.coarsest if self.head == "aligned" else 3
-        return total + last * 28 + last * (last * extent**2 + 1) + last + 1
-
-    @property
-    def features(self) -> int:
-        """How many numbers one map per level takes, for a picture of the training size."""
-        width = EXPANSION if self.arch == "resnet50" else 1
-        maps = (c * (self.size >> level) ** 2 for level, c in enumerate(self.channels))
-        return width * sum(maps)
-
-    @property
-    def weights_limit(self) -> int:
-        """Largest size in bytes of a weights file: all in float32, and room for names."""
-        return 4 * self.parameters + 1_000_000
-
-    def check_shape(self, height: int, width: int) -> None:
-        """Raise `SettingsError` unless the network takes pictures of this shape."""
-        if self.head == "aligned" and (height, width) != (self.size, self.size):
-            raise SettingsError(
-                f"this network takes {self.size}×{self.size} pixels, not {width}×{height}"
-            )
-        if height % self.stride or width % self.stride:
-            raise SettingsError(
-                f"height and width must be multiples of {self.stride}, not {width}×{height}"
-            )
-
-    def grown(self, channels: tuple[int, ...]) -> NetworkConfig:
-        """The configuration with finer levels in front, each doubling the size.
-
-        Raises:
-            SettingsError: the network has no levels.
-        """
-        if self.arch != "levels":
-            raise SettingsError(f"a network of arch {self.arch} cannot grow")
-        size = self.size * 2 ** len(channels)
-        fields = {**self.model_dump(), "size": size, "channels": (*channels, *self.channels)}
-        return NetworkConfig.model_validate(fields)
 
 
 class Descent(BaseModel):
@@ -300,7 +176,7 @@ class Domain(BaseModel):
         if self.format < card_format(self.network, self.pgd):
             raise ValueError(
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
-                "and pgd.colour_lock need 3"
+                "and pgd.colour_lock need 3, blocks per level need 4"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -319,6 +195,8 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if isinstance(network.blocks, tuple):
+        return 4
     if pgd.tone_lock or pgd.colour_lock:
         return 3
     return 2 if network.arch != "levels" or pgd.coarse or pgd.smooth else 1

@@ -21,13 +21,14 @@ from safetensors.torch import load_file, save  # pyright: ignore[reportUnknownVa
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, NetworkConfig, one_line
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, one_line
 from translate.errors import DomainError, SettingsError
 from translate.files import atomic_path
 from translate.hub import open_domain
 from translate.hub.page import domain_page
 from translate.hub.remote import README_FILE
 from translate.hub.upload import target, upload
+from translate.networks.config import NetworkConfig
 from translate.networks.resnet50 import ResNet50
 from translate.networks.stargan_v2 import StarGANv2
 
@@ -170,7 +171,10 @@ class EnergyModel(nn.Module):
             self.network = ResNet50(channels)
         else:
             self.levels = nn.ModuleList(
-                Level(c, following, config.blocks) for c, following in itertools.pairwise(channels)
+                Level(c, following, blocks)
+                for (c, following), blocks in zip(
+                    itertools.pairwise(channels), config.depths, strict=True
+                )
             )
             self.head = Head(channels[-1], config.coarsest, aligned=config.head == "aligned")
             self.down = Downsample(3)
@@ -220,7 +224,7 @@ class EnergyModel(nn.Module):
         self.to(device)
         return self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
 
-    def grow(self, channels: Iterable[int]) -> EnergyModel:
+    def grow(self, channels: Iterable[int], blocks: tuple[int, ...] | None = None) -> EnergyModel:
         """A new model with finer levels in front, each doubling the size.
 
         The new levels' outputs start at zero, so `grown` gives a picture the logit that `self`
@@ -228,11 +232,12 @@ class EnergyModel(nn.Module):
 
         Args:
             channels: of the new levels, finest first.
+            blocks: of the new levels; None takes as many as the finest one has.
 
         Raises:
             SettingsError: the network is another than one of levels.
         """
-        grown = EnergyModel(self.config.grown(tuple(channels)))
+        grown = EnergyModel(self.config.grown(tuple(channels), blocks))
         added = len(grown.levels) - len(self.levels)
         for old, new in zip(self.levels, grown.levels[added:], strict=True):
             new.load_state_dict(old.state_dict())

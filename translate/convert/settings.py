@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from translate.domain import Calibration, Images, Name, NetworkConfig, describe
+from translate.domain import Calibration, Images, Name, describe
 from translate.errors import SettingsError
+from translate.networks.config import NetworkConfig
 
 Foreign = Literal["stargan-v2", "resnet50"]
 Statistics = tuple[float, float, float]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from translate.domain import NetworkConfig
 from translate.energy import EnergyModel
 from translate.errors import DomainError
+from translate.networks.config import NetworkConfig
 
 UNUSED = "num_batches_tracked"  # counted by batch normalisation, read by nothing here
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from translate.domain import Descent, NetworkConfig, describe
+from translate.domain import Descent, describe
 from translate.errors import TrainingError
+from translate.networks.config import NetworkConfig
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 RECIPES = Path(__file__).parent / "recipes"
@@ -83,7 +84,7 @@ class Network(_Settings):
     """Shape of the final network; earlier stages use the coarse end of it. See `NetworkConfig`."""
 
     channels: tuple[int, ...]
-    blocks: int = 1
+    blocks: int | tuple[int, ...] = 1
     head: Literal["aligned", "pooled"] = "aligned"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -148,6 +149,8 @@ class Recipe(_Settings):
             starts from random ones. See `Trainer.set_out_from`.
         reference_size: pixels at which step sizes and R1 weights are given. PGD lengths grow
             with √(3HW), so with the size; R1 weights with its square. 0: given per stage as is.
+        locked: share of the updates whose attack keeps what the samples keep of the photo
+            (`sample_tone_lock`, `sample_colour_lock`), so that the network knows such walks.
         r1_every: R1 on every n-th update, n times as strong.
         ema: decay of the exponential average of the weights.
         betas: of Adam.
@@ -171,6 +174,7 @@ class Recipe(_Settings):
     seed: int = 0
     start: str = ""
     reference_size: int = Field(default=0, ge=0)
+    locked: float = Field(default=0.0, ge=0, le=1)
     r1_every: int = Field(default=1, ge=1)
     ema: float = Field(default=0.999, ge=0, lt=1)
     betas: tuple[Beta, Beta] = (0.0, 0.99)
@@ -216,10 +220,11 @@ class Recipe(_Settings):
     def network_at(self, stage: int) -> NetworkConfig:
         """The network of one stage: the final one without its finest levels."""
         final, size = self.stages[-1].size, self.stages[stage].size
+        closed, blocks = (final // size).bit_length() - 1, self.network.blocks
         return NetworkConfig(
             size=size,
-            channels=self.network.channels[(final // size).bit_length() - 1 :],
-            blocks=self.network.blocks,
+            channels=self.network.channels[closed:],
+            blocks=blocks[closed:] if isinstance(blocks, tuple) else blocks,
             head=self.network.head,
             mean=self.network.mean,
             std=self.network.std,

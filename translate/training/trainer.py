@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from translate.device import autocast
+from translate.domain import TONE
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.pgd import PGD, attack, l2_norm
@@ -90,8 +91,9 @@ class Trainer:
     def set_out_from(self, domain: EnergyModel) -> None:
         """Begin with the weights of another domain's network instead of random ones.
 
-        A first stage smaller than that network takes its coarse end. A head of another shape
-        (`aligned` for `pooled`, say) stays random.
+        A first stage smaller than that network takes its coarse end. Blocks that the levels have
+        more than that network's start at zero, so they change nothing at first. A head of another
+        shape (`aligned` for `pooled`, say) stays random.
 
         Raises:
             TrainingError: the levels of the first stage are no coarse end of that network.
@@ -99,14 +101,16 @@ class Trainer:
         config, other = self.recipe.network_at(0), domain.config
         offset = len(other.channels) - len(config.channels)
         same = offset >= 0 and other.channels[offset:] == config.channels
-        if not same or (other.arch, other.blocks) != (config.arch, config.blocks):
+        pairs = zip(config.depths, other.depths[max(offset, 0) :], strict=False)
+        if not same or other.arch != config.arch or any(mine < theirs for mine, theirs in pairs):
             raise TrainingError(
                 f"start: the network's channels {list(other.channels)} do not end in those of the "
-                f"first stage, {list(config.channels)}, or its blocks differ"
+                f"first stage, {list(config.channels)}, or it has more blocks"
             )
         for model in (self.model, self.ema):
             for mine, theirs in zip(model.levels, domain.levels[offset:], strict=True):
-                mine.load_state_dict(theirs.state_dict())
+                more = {name: torch.zeros_like(value) for name, value in mine.state_dict().items()}
+                mine.load_state_dict(more | theirs.state_dict())
             if (other.head, other.coarsest) == (config.head, config.coarsest):
                 model.head.load_state_dict(domain.head.state_dict())
 
@@ -155,7 +159,7 @@ class Trainer:
         data, start = self.batch()
         length = self.recipe.step_size_at(position.stage)
         halvings = self._halvings()
-        attacked = self._attack(start, position.k, length, halvings)
+        attacked = self._attack(start, self._pgd(length), halvings)
         loss, r1, logits = self._losses(data, attacked, halvings)
         slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
         if not torch.isfinite(loss + torch.nn.utils.get_total_norm(slopes).cpu()):
@@ -216,7 +220,7 @@ class Trainer:
         if new.size > old.size:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.recipe.seed + self.position.stage)
-                model = model.grow(new.channels[:1])
+                model = model.grow(new.channels[:1], new.depths[:1])
             grown = copy.deepcopy(model)
             added = len(grown.levels) - len(ema.levels)
             kept = {f"levels.{i}": f"levels.{i + added}" for i in range(len(ema.levels))}
@@ -228,12 +232,26 @@ class Trainer:
             ema = grown
         self._use(model, ema)
 
+    def _draw(self, salt: int) -> float:
+        """A number in [0,1) for this update, the same however often the run was resumed."""
+        seed = self.recipe.seed * salt + self.position.total_updates
+        return float(torch.rand((), generator=torch.Generator().manual_seed(seed)))
+
+    def _pgd(self, length: float) -> PGD:
+        """This update's attack, with the locks of the samples or without."""
+        pgd = PGD(steps=self.position.k, step_size=length)
+        if self._draw(999_979) >= self.recipe.locked:
+            return pgd
+        return replace(
+            pgd,
+            tone_lock=self.recipe.sample_tone_lock,
+            colour_lock=self.recipe.sample_colour_lock,
+            tone_sigma=TONE * self.stage.size,
+        )
+
     def _halvings(self) -> int:
         """Drawn for this update from the shares of the stage."""
-        draw = torch.Generator().manual_seed(
-            self.recipe.seed * 999_983 + self.position.total_updates
-        )
-        left = float(torch.rand((), generator=draw))
+        left = self._draw(999_983)
         for halvings, share in enumerate(self.stage.coarse, 1):
             left -= share
             if left < 0:
@@ -244,10 +262,9 @@ class Trainer:
         with autocast(self.device, self.dtype):
             return self.model(x, halvings)
 
-    def _attack(self, start: Tensor, k: int, length: float, halvings: int) -> Tensor:
+    def _attack(self, start: Tensor, pgd: PGD, halvings: int) -> Tensor:
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
-            pgd = PGD(steps=k, step_size=length)
             return attack(lambda x: -self._logit(x, halvings), start, pgd)
         finally:
             self.model.requires_grad_(True)
