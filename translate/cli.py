@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from translate.cli_evaluate import evaluate_app
 from translate.cli_hub import domains_app, fetched, push
 from translate.cli_score import score
 from translate.cli_serve import serve, serve_app
+from translate.cli_train import export, train
 from translate.console import (
     ColourLock,
     Device,
@@ -36,16 +36,13 @@ from translate.console import (
     StepSize,
     Strength,
     ToneLock,
-    on_signals,
     parse_strength,
     say,
 )
-from translate.errors import SettingsError, TranslateError
+from translate.errors import TranslateError
 
 if TYPE_CHECKING:
     from translate.framing import Framing
-    from translate.training.run import Session
-    from translate.training.trainer import Trainer
     from translate.translator import Frame, Options, Translator
 
 app = typer.Typer(
@@ -56,18 +53,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command()(batch)
-app.command()(score)
-app.command()(convert)
-app.add_typer(domains_app, name="domains")
-app.command()(push)
-app.add_typer(evaluate_app, name="evaluate")
-app.command()(serve)
-
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
-@app.command()
 def image(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Photo.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Picture: .png, .jpg, .webp, ….")],
@@ -131,7 +119,6 @@ def image(
     )
 
 
-@app.command()
 def generate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the grid and images.")],
     domain: DomainName = "anime",
@@ -162,85 +149,10 @@ def generate(
     print(f"{grid}: {count} images")
 
 
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="TOML file or bundled name.")],
-    data: Annotated[Path, typer.Option(help="Folder that the recipe's paths start from.")] = Path(),
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/NAME.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last state.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the settings and the first batch, then stop.")
-    ] = False,
-    max_minutes: Annotated[float, typer.Option(min=0, help="Stop after; 0: no limit.")] = 0.0,
-    checkpoint_minutes: Annotated[float, typer.Option(min=0.01)] = 5.0,
-    keep: Annotated[int, typer.Option(min=1, help="Checkpoints kept.")] = 3,
-    samples_every: Annotated[int, typer.Option(min=0, help="Updates; 0: never.")] = 100,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-) -> None:
-    """Train an energy model of a new domain."""
-    from translate.device import pick_device, pick_dtype
-    from translate.energy import EnergyModel
-    from translate.training import checkpoint
-    from translate.training.config import load_recipe
-    from translate.training.run import Session
-    from translate.training.trainer import Trainer
-
-    settings = load_recipe(recipe)
-    folder = out or Path("runs") / settings.name
-    session = Session(
-        out=folder,
-        max_minutes=max_minutes,
-        checkpoint_minutes=checkpoint_minutes,
-        keep=keep,
-        samples_every=samples_every,
-    )
-    saved = checkpoint.load(checkpoint.latest(folder)) if resume else None
-    if not resume and not dry_run and checkpoint.exists(folder):
-        raise SettingsError(f"{folder} holds a run already; pass --resume, or another --out")
-    place = pick_device(device)
-    trainer = Trainer(settings, data, folder / "cache", place, pick_dtype(dtype, place))
-    if saved is not None:
-        trainer.restore(saved)
-    elif settings.start:
-        trainer.set_out_from(EnergyModel.from_pretrained(settings.start))
-    if dry_run:
-        from translate.training.describe import describe_run
-
-        print(describe_run(trainer))
-        return
-    _train(trainer, session)
-
-
-@app.command()
-def export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="File or run folder.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Domain folder, e.g. weights/NAME.")],
-    data: Annotated[Path, typer.Option(help="Folder that the recipe's paths start from.")] = Path(),
-    recipe: Annotated[
-        str | None, typer.Option(help="Recipe with newer texts or sampling settings.")
-    ] = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-) -> None:
-    """Turn a checkpoint into a domain folder, calibrated on held-out images."""
-    from translate.device import pick_device, pick_dtype
-    from translate.training.config import load_recipe
-    from translate.training.export import export as run
-
-    place = pick_device(device)
-    cache = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / "cache"
-    domain = run(
-        checkpoint,
-        out,
-        data_root=data,
-        cache=cache,
-        device=place,
-        dtype=pick_dtype(dtype, place),
-        recipe=None if recipe is None else load_recipe(recipe),
-    )
-    share = domain.metrics["share_at_or_below_data_median"]
-    print(f"{out}: strength 1.0 is {domain.pgd.steps} steps; {100 * share:.0f} % reach the target")
+for _command in (image, generate, batch, score, serve, train, export, convert, push):
+    app.command()(_command)
+app.add_typer(domains_app, name="domains")
+app.add_typer(evaluate_app, name="evaluate")
 
 
 def _options(
@@ -282,39 +194,6 @@ def _progress(frames: Iterator[Frame], total: int) -> Iterable[Frame]:
 
     console = Console(stderr=True)
     return track(frames, description="steps", total=total, console=console, transient=True)
-
-
-def _train(trainer: Trainer, session: Session) -> None:
-    from translate.training.run import run
-    from translate.training.scalars import tensorboard
-
-    stop = threading.Event()
-
-    def ask() -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    say(f"{trainer.recipe.name}, {trainer.device}, {trainer.dtype}; {session.out}")
-    with on_signals(ask), tensorboard(session.out) as scalars:
-        if scalars is None:
-            say("note: no TensorBoard log; install tensorboard for one (log.jsonl is written)")
-        for report in run(trainer, session, stop, scalars):
-            line = (
-                f"{trainer.recipe.stages[report.stage].size} px "
-                f"{report.update + 1}/{trainer.recipe.stages[report.stage].updates} "
-                f"K {report.k} AUC {report.auc:.2f} loss {report.loss:.3f} "
-                f"travel {report.travel:.2f} "
-                f"{trainer.recipe.stages[report.stage].batch_size / report.seconds:.1f} images/s"
-            )
-            if sys.stderr.isatty():
-                print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
-            elif report.update % 20 == 0:
-                say(line)
-    if sys.stderr.isatty():
-        say("")
-    done = "finished" if trainer.done else "stopped; go on with --resume"
-    print(f"{session.out}: {trainer.position.total_updates} updates, {done}")
 
 
 def main() -> None:

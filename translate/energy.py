@@ -1,10 +1,4 @@
-"""The energy network: a residual convolutional network with one logit per image.
-
-No normalisation layers (so a batch never mixes its images, and training and sampling mode are the
-same function), input normalisation inside, and RGB input skips at every resolution: each level
-reads the picture at its own size besides the features of the finer level. A finer level whose
-outputs start at zero can therefore be added without changing the function (`EnergyModel.grow`).
-"""
+"""The energy model: a network with one logit per image, its weights, and the way to the Hub."""
 
 from __future__ import annotations
 
@@ -13,13 +7,12 @@ import itertools
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, Self, cast
+from typing import Self
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, one_line
 from translate.errors import DomainError, SettingsError
@@ -29,121 +22,9 @@ from translate.hub.page import domain_page
 from translate.hub.remote import README_FILE
 from translate.hub.upload import target, upload
 from translate.networks.config import NetworkConfig
+from translate.networks.levels import Downsample, Head, Level
 from translate.networks.resnet50 import ResNet50
 from translate.networks.stargan_v2 import StarGANv2
-
-SLOPE = 0.2  # of every leaky ReLU
-
-
-class Downsample(nn.Module):
-    """Halve height and width after a binomial blur (1, 3, 3, 1).
-
-    Plain strided sampling aliases, and its gradient writes a grid into the picture; the blur's
-    gradient is a smooth upsampling (Zhang 2019, "Making convolutional networks shift-invariant
-    again").
-    """
-
-    kernel: Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0
-        kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4).clone()
-        self.register_buffer("kernel", kernel, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N,C,H,W) -> (N,C,H/2,W/2)."""
-        return cast("Tensor", _Halve.apply(x, self.kernel))
-
-
-class _Context(Protocol):
-    """What autograd keeps between a function's forward and backward pass."""
-
-    saved_tensors: tuple[Tensor, ...]
-
-    def save_for_backward(self, *tensors: Tensor) -> None: ...
-
-
-class _Halve(torch.autograd.Function):
-    """The blurred halving, with `_Spread` as its gradient: the general one of a strided depthwise
-    convolution takes half of a descent's time on a CPU."""
-
-    @staticmethod
-    def forward(ctx: _Context, x: Tensor, kernel: Tensor) -> Tensor:
-        ctx.save_for_backward(kernel)
-        return F.conv2d(x, kernel.to(x.dtype), stride=2, padding=1, groups=len(kernel))
-
-    @staticmethod
-    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor, None]:
-        (kernel,) = ctx.saved_tensors
-        return cast("Tensor", _Spread.apply(gradients[0], kernel)), None
-
-
-class _Spread(torch.autograd.Function):
-    """Transpose of `_Halve`: a quarter of the bilinear doubling, zero beyond the border."""
-
-    @staticmethod
-    def forward(ctx: _Context, x: Tensor, kernel: Tensor) -> Tensor:
-        ctx.save_for_backward(kernel)
-        small = F.pad(x / 4, (1, 1, 1, 1))
-        return F.interpolate(small, scale_factor=2.0, mode="bilinear")[..., 2:-2, 2:-2]
-
-    @staticmethod
-    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor, None]:
-        (kernel,) = ctx.saved_tensors
-        return cast("Tensor", _Halve.apply(gradients[0], kernel)), None
-
-
-class Level(nn.Module):
-    """One resolution: RGB skip and finer features in, residual blocks, coarser features out."""
-
-    def __init__(self, channels: int, out_channels: int, blocks: int) -> None:
-        super().__init__()
-        self.from_rgb = nn.Conv2d(3, channels, 3, padding=1)
-        self.blocks = nn.ModuleList(
-            nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks)
-        )
-        self.down = Downsample(channels)
-        self.conv = nn.Conv2d(channels, out_channels, 3, padding=1)
-        self.skip = nn.Conv2d(channels, out_channels, 1, bias=False)
-
-    def forward(self, rgb: Tensor, finer: Tensor | None) -> Tensor:
-        """(N,3,H,W) normalised picture, (N,C,H,W) finer features -> (N,C',H/2,W/2)."""
-        x = self.from_rgb(rgb)
-        if finer is not None:
-            x = x + finer
-        for block in self.blocks:
-            x = x + block(F.leaky_relu(x, SLOPE))
-        x = self.down(x)
-        return self.skip(x) + self.conv(F.leaky_relu(x, SLOPE))
-
-    def silence(self) -> None:
-        """Make the level's output zero until training moves it."""
-        for parameter in (*self.conv.parameters(), *self.skip.parameters()):
-            nn.init.zeros_(parameter)
-
-
-class Head(nn.Module):
-    """Coarsest features -> logit. `aligned` keeps positions, `pooled` takes any shape."""
-
-    def __init__(self, channels: int, extent: int, *, aligned: bool) -> None:
-        super().__init__()
-        self.from_rgb = nn.Conv2d(3, channels, 3, padding=1)
-        self.aligned = aligned
-        self.conv = nn.Conv2d(
-            channels, channels, extent if aligned else 3, padding=0 if aligned else 1
-        )
-        self.linear = nn.Linear(channels, 1)
-
-    def forward(self, rgb: Tensor, finer: Tensor | None) -> Tensor:
-        """(N,3,H,W), (N,C,H,W) -> (N,) float32."""
-        x = self.from_rgb(rgb)
-        if finer is not None:
-            x = x + finer
-        x = F.leaky_relu(self.conv(F.leaky_relu(x, SLOPE)), SLOPE)
-        features = x.mean(dim=(2, 3)).float()
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round the logit
-            return self.linear(features).squeeze(1)
 
 
 class EnergyModel(nn.Module):

@@ -1,1 +1,1 @@
-"""Networks of other people's papers; `translate.energy` puts its facade before them."""
+"""The networks: this project's own and those of other papers; `translate.energy` fronts them."""

@@ -1,0 +1,129 @@
+"""`translate train` and `translate export`: a domain of one's own. Flags only, no logic."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from translate.console import Device, Dtype, on_signals, say
+from translate.errors import SettingsError
+
+if TYPE_CHECKING:
+    from translate.training.run import Session
+    from translate.training.trainer import Trainer
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="TOML file or bundled name.")],
+    data: Annotated[Path, typer.Option(help="Folder that the recipe's paths start from.")] = Path(),
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/NAME.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last state.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the settings and the first batch, then stop.")
+    ] = False,
+    max_minutes: Annotated[float, typer.Option(min=0, help="Stop after; 0: no limit.")] = 0.0,
+    checkpoint_minutes: Annotated[float, typer.Option(min=0.01)] = 5.0,
+    keep: Annotated[int, typer.Option(min=1, help="Checkpoints kept.")] = 3,
+    samples_every: Annotated[int, typer.Option(min=0, help="Updates; 0: never.")] = 100,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Train an energy model of a new domain."""
+    from translate.device import pick_device, pick_dtype
+    from translate.energy import EnergyModel
+    from translate.training import checkpoint
+    from translate.training.config import load_recipe
+    from translate.training.run import Session
+    from translate.training.trainer import Trainer
+
+    settings = load_recipe(recipe)
+    folder = out or Path("runs") / settings.name
+    session = Session(
+        out=folder,
+        max_minutes=max_minutes,
+        checkpoint_minutes=checkpoint_minutes,
+        keep=keep,
+        samples_every=samples_every,
+    )
+    saved = checkpoint.load(checkpoint.latest(folder)) if resume else None
+    if not resume and not dry_run and checkpoint.exists(folder):
+        raise SettingsError(f"{folder} holds a run already; pass --resume, or another --out")
+    place = pick_device(device)
+    trainer = Trainer(settings, data, folder / "cache", place, pick_dtype(dtype, place))
+    if saved is not None:
+        trainer.restore(saved)
+    elif settings.start:
+        trainer.set_out_from(EnergyModel.from_pretrained(settings.start))
+    if dry_run:
+        from translate.training.describe import describe_run
+
+        print(describe_run(trainer))
+        return
+    _train(trainer, session)
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="File or run folder.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Domain folder, e.g. weights/NAME.")],
+    data: Annotated[Path, typer.Option(help="Folder that the recipe's paths start from.")] = Path(),
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe with newer texts or sampling settings.")
+    ] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Turn a checkpoint into a domain folder, calibrated on held-out images."""
+    from translate.device import pick_device, pick_dtype
+    from translate.training.config import load_recipe
+    from translate.training.export import export as run
+
+    place = pick_device(device)
+    cache = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / "cache"
+    domain = run(
+        checkpoint,
+        out,
+        data_root=data,
+        cache=cache,
+        device=place,
+        dtype=pick_dtype(dtype, place),
+        recipe=None if recipe is None else load_recipe(recipe),
+    )
+    share = domain.metrics["share_at_or_below_data_median"]
+    print(f"{out}: strength 1.0 is {domain.pgd.steps} steps; {100 * share:.0f} % reach the target")
+
+
+def _train(trainer: Trainer, session: Session) -> None:
+    from translate.training.run import run
+    from translate.training.scalars import tensorboard
+
+    stop = threading.Event()
+
+    def ask() -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    say(f"{trainer.recipe.name}, {trainer.device}, {trainer.dtype}; {session.out}")
+    with on_signals(ask), tensorboard(session.out) as scalars:
+        if scalars is None:
+            say("note: no TensorBoard log; install tensorboard for one (log.jsonl is written)")
+        for report in run(trainer, session, stop, scalars):
+            line = (
+                f"{trainer.recipe.stages[report.stage].size} px "
+                f"{report.update + 1}/{trainer.recipe.stages[report.stage].updates} "
+                f"K {report.k} AUC {report.auc:.2f} loss {report.loss:.3f} "
+                f"travel {report.travel:.2f} "
+                f"{trainer.recipe.stages[report.stage].batch_size / report.seconds:.1f} images/s"
+            )
+            if sys.stderr.isatty():
+                print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+            elif report.update % 20 == 0:
+                say(line)
+    if sys.stderr.isatty():
+        say("")
+    done = "finished" if trainer.done else "stopped; go on with --resume"
+    print(f"{session.out}: {trainer.position.total_updates} updates, {done}")
