@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from translate import pgd as engine
 from translate.errors import SettingsError
 from translate.pgd import PGD, attack, blend, descend
+from translate.shaping import EDGE, variation_slope
 from translate.smooth import slow_part, smoothed
 
 SHAPE = (3, 3, 5, 6)
@@ -533,7 +534,7 @@ def test_reference_gradient_against_central_differences(kind):
 
 BALL = "project_ball(x, source, pgd.eps, pgd.norm)"
 LENGTH = "pgd.length(index)"
-UNIT = "gradient / l2_norm(gradient).clamp_min(TINY).view(-1, 1, 1, 1)"
+UNIT = "unit(gradient) if pgd.norm"
 MISTAKES = {
     "uphill": (f"x - {LENGTH} * direction", f"x + {LENGTH} * direction"),
     "box before ball": (
@@ -544,9 +545,12 @@ MISTAKES = {
     "no ball": (BALL, "x"),
     "ball around the last state": ("direction, source, pgd, mask)", "direction, x, pgd, mask)"),
     "wrong ball": (BALL, 'project_ball(x, source, pgd.eps, "linf")'),
-    "one norm for the batch": (UNIT, "gradient / gradient.norm()"),
-    "one norm per channel": (UNIT, "gradient / gradient.norm(dim=(2, 3), keepdim=True)"),
-    "not normalised": (UNIT, "gradient"),
+    "one norm for the batch": (UNIT, "gradient / gradient.norm() if pgd.norm"),
+    "one norm per channel": (
+        UNIT,
+        "gradient / gradient.norm(dim=(2, 3), keepdim=True) if pgd.norm",
+    ),
+    "not normalised": (UNIT, "gradient if pgd.norm"),
     "no sign": ("gradient.sign()", "gradient"),
     "no decay": (LENGTH, "pgd.step_size"),
     "decay late by one": (LENGTH, "pgd.length(index - 1)"),
@@ -698,8 +702,97 @@ def test_tone_lock_does_not_mix_a_batch():
         {"colour_lock": 2.0},
         {"tone_sigma": 0.0},
         {"tone_sigma": math.nan},
+        {"headroom": -0.1},
+        {"headroom": 1.1},
+        {"total_variation": 1.0},
+        {"total_variation": -0.1},
+        {"total_variation": math.nan},
     ],
 )
-def test_tone_settings_are_checked(wrong):
+def test_settings_of_the_shape_of_moves_are_checked(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         PGD(steps=1, step_size=1.0, **wrong)
+
+
+def stripes_and_noise(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = (torch.arange(32) // 8 % 2).float().expand(2, 3, 32, 32) * 0.6 + 0.2
+    return (x + 0.05 * torch.randn(2, 3, 32, 32, generator=generator)).clamp(0, 1)
+
+
+def variation(x):
+    pairs = (x[..., 1:] - x[..., :-1]), (x[..., 1:, :] - x[..., :-1, :])
+    return sum((d * d + EDGE**2).sqrt().sum(dim=(1, 2, 3)) for d in pairs)
+
+
+def test_the_variation_slope_is_the_gradient_of_the_variation():
+    x = stripes_and_noise().double().requires_grad_()
+    (expected,) = torch.autograd.grad(variation(x).sum(), x)
+    torch.testing.assert_close(variation_slope(x.detach()), expected, rtol=0, atol=1e-12)
+
+
+def test_total_variation_takes_the_noise_and_leaves_the_edges():
+    source = stripes_and_noise()
+
+    def energy(x):  # wants the first rows brighter, and says nothing about the rest
+        return -x[:, :, :4].flatten(1).sum(1)
+
+    plain, flat = (
+        attack(energy, source, PGD(steps=10, step_size=0.5, total_variation=share))
+        for share in (0.0, 0.6)
+    )
+    assert bool((energy(flat) < energy(source)).all())
+    rest = (..., slice(6, None), slice(None))
+    torch.testing.assert_close(plain[rest], source[rest], rtol=0, atol=1e-6)
+    noise = [float(x[rest].diff(dim=-2).abs().mean()) for x in (source, flat)]
+    assert noise[1] < 0.8 * noise[0]
+    edge = [float((x[..., 16:, 8] - x[..., 16:, 7]).mean()) for x in (source, flat)]
+    assert edge[1] > 0.9 * edge[0]
+
+
+def test_without_a_gradient_total_variation_does_not_move_either():
+    source = stripes_and_noise()
+    still = attack(lambda x: 0 * x.flatten(1).sum(1), source, PGD(steps=3, step_size=1.0))
+    flat = PGD(steps=3, step_size=1.0, total_variation=0.5, headroom=0.5)
+    assert torch.equal(attack(lambda x: 0 * x.flatten(1).sum(1), source, flat), still)
+
+
+def test_headroom_slows_down_near_black_and_white():
+    source = torch.tensor([0.02, 0.3, 0.5, 0.98]).view(1, 1, 1, 4).expand(1, 3, 4, 4).clone()
+
+    def moved(headroom):
+        pgd = PGD(steps=1, step_size=0.5, headroom=headroom)
+        return (attack(lambda x: x.flatten(1).sum(1), source, pgd) - source)[0, 0, 0]
+
+    free, held = moved(0.0), moved(1.0)
+    expected = 1 - (2 * source[0, 0, 0] - 1) ** 2
+    torch.testing.assert_close(held / held[2], expected / expected[2], rtol=1e-4, atol=0)
+    assert float(free[1]) == pytest.approx(float(free[2]))
+    ends = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2).expand(2, 3, 2, 2).clone()
+    stuck = PGD(steps=2, step_size=0.5, headroom=1.0)
+    assert torch.equal(attack(lambda x: -(x**2).flatten(1).sum(1), ends, stuck), ends)
+
+
+def test_shaped_moves_keep_to_the_mask_the_box_and_the_batch():
+    source = stripes_and_noise(3)
+    mask = torch.zeros(2, 1, 32, 32, dtype=torch.bool)
+    mask[:, :, 8:20, 4:30] = True
+    pgd = PGD(
+        steps=4, step_size=1.0, tone_lock=0.4, colour_lock=0.2, headroom=0.8, total_variation=0.3
+    )
+
+    def energy(x):
+        return ((x - 0.9) ** 2 * torch.linspace(0, 1, 32)).flatten(1).sum(1)
+
+    def walk(x, m):
+        *_, last = descend(energy, x, pgd, mask=m)
+        return last.x
+
+    together = walk(source, mask)
+    alone = torch.cat([walk(source[i : i + 1], mask[i : i + 1]) for i in range(2)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+    outside = ~mask.expand_as(source)
+    assert torch.equal(together[outside], source[outside])
+    assert float(together.min()) >= 0
+    assert float(together.max()) <= 1
+    assert bool((energy(together) < energy(source)).all())

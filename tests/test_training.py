@@ -805,7 +805,7 @@ def test_a_share_of_the_attacks_keeps_what_samples_keep(new_trainer, monkeypatch
 
     monkeypatch.setattr(trainer_module, "attack", spy)
     locks = {"sample_tone_lock": 0.5, "sample_colour_lock": 0.25}
-    go(new_trainer({"updates": 50}, locked=0.5, **locks), 40)
+    go(new_trainer({"updates": 50}, as_sampled=0.5, **locks), 40)
     assert {(0.5, 0.25, 1.5), (0.0, 0.0, 12.0)} == set(seen)
     assert 8 < sum(tone > 0 for tone, _, _ in seen) < 32
     seen.clear()

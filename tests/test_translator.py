@@ -164,11 +164,28 @@ def test_remarks(tiny: Translator, photo: Path) -> None:
         ({"eps": -2.0}, "eps is -2"),
         ({"seed": -1}, "seed is -1"),
         ({"max_pixels": 0}, "max_pixels is 0"),
+        ({"headroom": 2.0}, "headroom is 2"),
+        ({"total_variation": 1.0}, "total_variation is 1"),
     ],
 )
 def test_options_out_of_range(options: dict[str, float], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Options(**options)  # type: ignore[arg-type]
+
+
+SHAPE = {"tone_lock": 0.1, "colour_lock": 0.2, "headroom": 0.3, "total_variation": 0.4}
+
+
+@pytest.mark.parametrize("name", SHAPE)
+def test_the_shape_of_moves_is_the_domains_unless_asked_otherwise(
+    tiny: Translator, name: str
+) -> None:
+    domain = tiny.domain.model_copy(
+        update={"pgd": tiny.domain.pgd.model_copy(update={name: SHAPE[name]})}
+    )
+    assert getattr(Options().pgd(domain, 32, 32), name) == SHAPE[name]
+    asked = Options(**{name: 0.7}).pgd(domain, 32, 32)  # type: ignore[arg-type]
+    assert {n: getattr(asked, n) for n in SHAPE} == dict.fromkeys(SHAPE, 0.0) | {name: 0.7}
 
 
 def test_wrong_arrays_and_paths(tiny: Translator, tmp_path: Path) -> None:

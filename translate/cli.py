@@ -28,6 +28,7 @@ from translate.console import (
     Eps,
     FacesFlag,
     FramingFlag,
+    Headroom,
     MaxPixels,
     Offline,
     Revision,
@@ -36,6 +37,7 @@ from translate.console import (
     StepSize,
     Strength,
     ToneLock,
+    TotalVariation,
     parse_strength,
     say,
 )
@@ -69,6 +71,8 @@ def image(
     seed: Seed = None,
     tone_lock: ToneLock = None,
     colour_lock: ColourLock = None,
+    headroom: Headroom = None,
+    total_variation: TotalVariation = None,
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
     crop_only: Annotated[
@@ -92,6 +96,8 @@ def image(
         faces=faces,
         tone_lock=tone_lock,
         colour_lock=colour_lock,
+        headroom=headroom,
+        total_variation=total_variation,
     )
     check_target(out, overwrite=overwrite)
     photo = read_photo(source, max_pixels=options.max_pixels)

@@ -31,6 +31,12 @@ ToneLock = Annotated[
 ColourLock = Annotated[
     float | None, typer.Option(help="0 to 1: keep all colour, 1 changes brightness only.")
 ]
+Headroom = Annotated[
+    float | None, typer.Option(help="0 to 1: avoid plain black and white; default: domain's.")
+]
+TotalVariation = Annotated[
+    float | None, typer.Option(help="0 to below 1: flatter areas, less grain; default: domain's.")
+]
 FramingFlag = Annotated[
     Literal["auto", "face", "scene", "crop"], typer.Option(help="What the network looks at.")
 ]

@@ -23,7 +23,8 @@ from translate.networks.config import NetworkConfig
 CARD_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 # Raised when an older program could no longer read the card rightly: 2 brought other `arch`, and
-# `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 `blocks` per level.
+# `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
+# `headroom` and `total_variation`, and `blocks` per level of the network.
 # A card keeps the lowest format that is enough for it.
 CARD_FORMAT = 4
 MAX_CARD_BYTES = 1_000_000
@@ -43,8 +44,8 @@ class Descent(BaseModel):
         coarse: shares of the moves that follow the energy as seen from one, two, … halvings away
             (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
-        tone_lock, colour_lock: see `translate.pgd.PGD`; what is slow there is wider than `TONE` of
-            the picture.
+        tone_lock, colour_lock, headroom, total_variation: see `translate.pgd.PGD`; what is slow
+            there is wider than `TONE` of the picture.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -56,6 +57,8 @@ class Descent(BaseModel):
     smooth: float = Field(default=0.0, ge=0, le=64)
     tone_lock: Unit = 0.0
     colour_lock: Unit = 0.0
+    headroom: Unit = 0.0
+    total_variation: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -176,7 +179,8 @@ class Domain(BaseModel):
         if self.format < card_format(self.network, self.pgd):
             raise ValueError(
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
-                "and pgd.colour_lock need 3, blocks per level need 4"
+                "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
+                "level need 4"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -195,7 +199,7 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
-    if isinstance(network.blocks, tuple):
+    if isinstance(network.blocks, tuple) or pgd.headroom or pgd.total_variation:
         return 4
     if pgd.tone_lock or pgd.colour_lock:
         return 3

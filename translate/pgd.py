@@ -6,19 +6,18 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from translate.errors import SettingsError
-from translate.smooth import slow_part, smoothed
+from translate.shaping import TINY, l2_norm, room, unit, unlocked, variation_slope
+from translate.smooth import smoothed
 
 Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
 ScaledEnergy = Callable[..., Tensor]  # the same, and `halvings=` (`EnergyModel.energy`)
 Guide = Callable[[int], Energy | None]  # move -> the energy that it follows; None: the usual one
-
-TINY = 1e-12  # keeps 0/0 away from zero gradients and zero distances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +40,11 @@ class PGD:
         colour_lock: the same for the gradient's colour part, its difference to grey: at 1 only
             brightness changes.
         tone_sigma: in pixels; changes much wider than that are slow.
+        headroom: in [0,1]; how much slower a value moves near black and white than in the middle of
+            the range (affine scaling, as interior-point methods have it for a box), so that
+            faces are not blown out. At 1 a value there does not move at all.
+        total_variation: in [0,1); weight of the direction that flattens the picture beside the
+            energy's own, of weight 1: flat areas with clear edges instead of grain.
 
     Raises:
         SettingsError: a value is out of range.
@@ -56,6 +60,8 @@ class PGD:
     tone_lock: float = 0.0
     colour_lock: float = 0.0
     tone_sigma: float = 12.0
+    headroom: float = 0.0
+    total_variation: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -78,6 +84,12 @@ class PGD:
             raise SettingsError(f"colour_lock is {self.colour_lock}; use a number from 0 to 1")
         if not 0 < self.tone_sigma < math.inf:
             raise SettingsError(f"tone_sigma is {self.tone_sigma}; use a positive number")
+        if not 0 <= self.headroom <= 1:
+            raise SettingsError(f"headroom is {self.headroom}; use a number from 0 to 1")
+        if not 0 <= self.total_variation < 1:
+            raise SettingsError(
+                f"total_variation is {self.total_variation}; use a number from 0 to below 1"
+            )
 
     def length(self, index: int) -> float:
         """Length of move `index` (0 is the first)."""
@@ -220,11 +232,6 @@ def project_ball(x: Tensor, source: Tensor, eps: float, norm: Literal["l2", "lin
     return source + delta * scale.view(-1, 1, 1, 1)
 
 
-def l2_norm(x: Tensor) -> Tensor:
-    """(N,...) -> (N,) Euclidean length per image."""
-    return cast("Tensor", torch.linalg.vector_norm(x.flatten(1), dim=1))
-
-
 def _start(
     source: Tensor, pgd: PGD, mask: Tensor | None, generator: torch.Generator | None
 ) -> Tensor:
@@ -278,16 +285,20 @@ def _move(
     x: Tensor, gradient: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None
 ) -> Tensor:
     gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
-    if pgd.tone_lock > 0:
-        gradient = gradient - pgd.tone_lock * slow_part(gradient, pgd.tone_sigma)
-    if pgd.colour_lock > 0:
-        gradient = gradient.lerp(gradient.mean(dim=1, keepdim=True), pgd.colour_lock)
+    speed = room(x, pgd.headroom).sqrt() if pgd.headroom > 0 else None  # half before, half after
+    if speed is not None:
+        gradient = gradient * speed
+    gradient = unlocked(gradient, pgd.tone_lock, pgd.colour_lock, pgd.tone_sigma)
+    if speed is not None:
+        gradient = gradient * speed
     if mask is not None:
         gradient = gradient * mask
-    if pgd.norm == "l2":
-        direction = gradient / l2_norm(gradient).clamp_min(TINY).view(-1, 1, 1, 1)
-    else:
-        direction = gradient.sign()
+    if pgd.total_variation > 0:
+        gradient = unit(gradient)
+        slope = variation_slope(x) if mask is None else variation_slope(x) * mask
+        still = l2_norm(gradient).view(-1, 1, 1, 1)  # 0 where the energy has no gradient, else 1
+        gradient = gradient + pgd.total_variation * still * unit(slope)
+    direction = unit(gradient) if pgd.norm == "l2" else gradient.sign()
     return _project(x - pgd.length(index) * direction, source, pgd, mask)
 
 

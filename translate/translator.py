@@ -53,6 +53,8 @@ class Options:
         tone_lock: 0…1, how far broad light and colour (skin tone, hair) stay the photo's; None
             takes the domain's.
         colour_lock: the same for all colour: at 1 only brightness changes.
+        headroom: 0…1, how much black and white are avoided; None takes the domain's.
+        total_variation: 0 to below 1, how flat areas become; None takes the domain's.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
         faces: with face framing, `all` that are found or the `largest`.
         crop_only: give the window alone instead of pasting it back; of several faces the largest.
@@ -69,6 +71,8 @@ class Options:
     seed: int | None = None
     tone_lock: float | None = None
     colour_lock: float | None = None
+    headroom: float | None = None
+    total_variation: float | None = None
     framing: Framing = "auto"
     faces: Faces = "largest"
     crop_only: bool = False
@@ -89,6 +93,8 @@ class Options:
             eps=math.inf if self.eps is None else self.eps,
             tone_lock=0.0 if self.tone_lock is None else self.tone_lock,
             colour_lock=0.0 if self.colour_lock is None else self.colour_lock,
+            headroom=0.0 if self.headroom is None else self.headroom,
+            total_variation=0.0 if self.total_variation is None else self.total_variation,
         )
 
     def pgd(self, domain: Domain, height: int, width: int) -> PGD:
@@ -108,6 +114,10 @@ class Options:
             smooth=own.smooth * ratio,
             tone_lock=own.tone_lock if self.tone_lock is None else self.tone_lock,
             colour_lock=own.colour_lock if self.colour_lock is None else self.colour_lock,
+            headroom=own.headroom if self.headroom is None else self.headroom,
+            total_variation=(
+                own.total_variation if self.total_variation is None else self.total_variation
+            ),
             tone_sigma=TONE * math.sqrt(height * width),
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
         )

@@ -149,8 +149,8 @@ class Recipe(_Settings):
             starts from random ones. See `Trainer.set_out_from`.
         reference_size: pixels at which step sizes and R1 weights are given. PGD lengths grow
             with √(3HW), so with the size; R1 weights with its square. 0: given per stage as is.
-        locked: share of the updates whose attack keeps what the samples keep of the photo
-            (`sample_tone_lock`, `sample_colour_lock`), so that the network knows such walks.
+        as_sampled: share of the updates whose attack moves as the samples do (locks, headroom,
+            total variation), so that the network knows where such walks lead.
         r1_every: R1 on every n-th update, n times as strong.
         ema: decay of the exponential average of the weights.
         betas: of Adam.
@@ -160,6 +160,7 @@ class Recipe(_Settings):
         sample_coarse: shares of their walk at each halving, see `Descent`.
         sample_smooth: sigma of the blur they set out from, as a share of the size.
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
+        sample_headroom, sample_total_variation: what they avoid, see `Descent`.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -174,7 +175,7 @@ class Recipe(_Settings):
     seed: int = 0
     start: str = ""
     reference_size: int = Field(default=0, ge=0)
-    locked: float = Field(default=0.0, ge=0, le=1)
+    as_sampled: float = Field(default=0.0, ge=0, le=1)
     r1_every: int = Field(default=1, ge=1)
     ema: float = Field(default=0.999, ge=0, lt=1)
     betas: tuple[Beta, Beta] = (0.0, 0.99)
@@ -184,6 +185,8 @@ class Recipe(_Settings):
     sample_smooth: float = Field(default=0.0, ge=0, le=0.2)
     sample_tone_lock: float = Field(default=0.0, ge=0, le=1)
     sample_colour_lock: float = Field(default=0.0, ge=0, le=1)
+    sample_headroom: float = Field(default=0.0, ge=0, le=1)
+    sample_total_variation: float = Field(default=0.0, ge=0, lt=1)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
     remarks: str = ""
@@ -215,6 +218,8 @@ class Recipe(_Settings):
             smooth=self.sample_smooth * size,
             tone_lock=self.sample_tone_lock,
             colour_lock=self.sample_colour_lock,
+            headroom=self.sample_headroom,
+            total_variation=self.sample_total_variation,
         )
 
     def network_at(self, stage: int) -> NetworkConfig:

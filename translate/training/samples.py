@@ -25,16 +25,23 @@ def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Ste
         source: (N,3,H,W) float32 in [0,1], on the model's device.
         descent: settings.
     """
-    pgd = PGD(
+    pgd = settings(descent, source.shape[-2], source.shape[-1])
+    return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings))
+
+
+def settings(descent: Descent, height: int, width: int) -> PGD:
+    """A recipe's descent for pictures of one shape, all else equal."""
+    return PGD(
         steps=descent.steps,
         step_size=descent.step_size,
         decay=descent.decay,
         smooth=descent.smooth,
         tone_lock=descent.tone_lock,
         colour_lock=descent.colour_lock,
-        tone_sigma=TONE * math.sqrt(source.shape[-2] * source.shape[-1]),
+        tone_sigma=TONE * math.sqrt(height * width),
+        headroom=descent.headroom,
+        total_variation=descent.total_variation,
     )
-    return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings))
 
 
 def write_samples(

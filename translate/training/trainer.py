@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from translate.device import autocast
-from translate.domain import TONE
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.pgd import PGD, attack, l2_norm
@@ -21,6 +20,7 @@ from translate.training.checkpoint import Position
 from translate.training.config import Augment, Recipe, Source, Stage
 from translate.training.data import Mix, load_images
 from translate.training.losses import auc, binary_loss, r1_penalty
+from translate.training.samples import settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,16 +238,13 @@ class Trainer:
         return float(torch.rand((), generator=torch.Generator().manual_seed(seed)))
 
     def _pgd(self, length: float) -> PGD:
-        """This update's attack, with the locks of the samples or without."""
+        """This update's attack, bent as the samples' moves are, or plain."""
         pgd = PGD(steps=self.position.k, step_size=length)
-        if self._draw(999_979) >= self.recipe.locked:
+        if self._draw(999_979) >= self.recipe.as_sampled:
             return pgd
-        return replace(
-            pgd,
-            tone_lock=self.recipe.sample_tone_lock,
-            colour_lock=self.recipe.sample_colour_lock,
-            tone_sigma=TONE * self.stage.size,
-        )
+        size, descent = self.stage.size, self.recipe.descent_at(self.position.stage)
+        sampled = settings(descent, size, size)
+        return replace(sampled, steps=pgd.steps, step_size=pgd.step_size, decay=0.0, smooth=0.0)
 
     def _halvings(self) -> int:
         """Drawn for this update from the shares of the stage."""

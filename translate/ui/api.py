@@ -44,6 +44,8 @@ class Endpoints:
         faces: str = "largest",
         tone_lock: float | None = None,
         colour_lock: float | None = None,
+        headroom: float | None = None,
+        total_variation: float | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Translate one photo: a PNG of its own size, and what happened as JSON."""
         if photo is None:
@@ -58,6 +60,8 @@ class Endpoints:
             faces=cast("Faces", faces),
             tone_lock=tone_lock,
             colour_lock=colour_lock,
+            headroom=headroom,
+            total_variation=total_variation,
         )
         wish = Wish(
             photo=photo,
@@ -124,15 +128,18 @@ def build(studio: Studio) -> None:
         faces = gr.Textbox("largest", label="faces: largest or all")
         tone_lock = gr.Number(None, label="tone lock: 0 to 1")
         colour_lock = gr.Number(None, label="colour lock: 0 to 1")
+        headroom = gr.Number(None, label="headroom: 0 to 1")
+        variation = gr.Number(None, label="total variation: 0 to below 1")
         second = gr.Textbox("", label="second domain")
         share = gr.Number(0.5, label="share of the second domain")
         file = gr.File(label="result")
         info = gr.JSON(label="what happened")
     on = gr.Button(visible=False)
-    lengths, blend, locks = [steps, step_size, eps], [second, share], [tone_lock, colour_lock]
+    lengths, blend = [steps, step_size, eps], [second, share]
+    bends = [tone_lock, colour_lock, headroom, variation]
     on.click(
         ends.translate,
-        [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *locks],
+        [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *bends],
         [file, info],
         api_name="translate",
         concurrency_id="engine",

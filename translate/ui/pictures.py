@@ -49,6 +49,8 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "seed": options.seed,
         "tone_lock": pgd.tone_lock,
         "colour_lock": pgd.colour_lock,
+        "headroom": pgd.headroom,
+        "total_variation": pgd.total_variation,
         "framing": options.framing,
         "faces": options.faces,
         "second": walk.second,

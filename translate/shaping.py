@@ -1,0 +1,52 @@
+"""Where a move goes: the energy's gradient, bent away from what makes pictures ugly."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from translate.smooth import slow_part
+
+TINY = 1e-12  # keeps 0/0 away from zero gradients and zero distances
+EDGE = 0.02  # differences between neighbours, in [0,1] pixels, that total variation takes for noise
+
+
+def l2_norm(x: Tensor) -> Tensor:
+    """(N,...) -> (N,) Euclidean length per image."""
+    return cast("Tensor", torch.linalg.vector_norm(x.flatten(1), dim=1))
+
+
+def unit(x: Tensor) -> Tensor:
+    """(N,C,H,W), each sample divided by its length; zeros stay zeros."""
+    return x / l2_norm(x).clamp_min(TINY).view(-1, 1, 1, 1)
+
+
+def unlocked(gradient: Tensor, tone: float, colour: float, sigma: float) -> Tensor:
+    """The gradient without shares of its slow and of its colour part; see `PGD.tone_lock`."""
+    if tone > 0:
+        gradient = gradient - tone * slow_part(gradient, sigma)
+    if colour > 0:
+        gradient = gradient.lerp(gradient.mean(dim=1, keepdim=True), colour)
+    return gradient
+
+
+def room(x: Tensor, headroom: float) -> Tensor:
+    """How fast each value of (N,3,H,W) may move, in [0,1]: full speed in the middle of the range,
+    1 − headroom at black and white; see `PGD.headroom`."""
+    return 1 - headroom * (2 * x - 1) ** 2
+
+
+def variation_slope(x: Tensor) -> Tensor:
+    """Gradient of the total variation Σ√(d² + EDGE²) over the differences d of neighbours (Rudin,
+    Osher, Fatemi 1992): (N,3,H,W) -> (N,3,H,W)."""
+    slope = torch.zeros_like(x)
+    for axis in (2, 3):
+        count = x.shape[axis] - 1
+        near, far = x.narrow(axis, 0, count), x.narrow(axis, 1, count)
+        change = far - near
+        pull = change / (change * change + EDGE * EDGE).sqrt()
+        slope.narrow(axis, 1, count).add_(pull)
+        slope.narrow(axis, 0, count).sub_(pull)
+    return slope
