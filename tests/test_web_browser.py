@@ -394,6 +394,26 @@ def test_everything_is_reached_by_keyboard(page: Page, photo: Path) -> None:
     assert all(inside.values()), inside
 
 
+def test_before_and_after_are_compared_by_keys(page: Page, photo: Path) -> None:
+    fixed_strength(page, 1)
+    give(page, photo)
+    translate(page)
+    handle = page.get_by_role("slider", name="Before and after")
+    handle.focus()
+    after = page.locator("#compare img").last
+    shares = [50]
+    for key in ("ArrowRight", "PageDown", "End", "Home"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(300)
+        shares.append(int(handle.get_attribute("aria-valuenow") or ""))
+        clip = re.findall(r"([\d.]+)%", after.evaluate("image => image.style.clipPath"))
+        assert float(clip[-1]) == pytest.approx(shares[-1], abs=3)
+    assert 50 < shares[1] <= 56
+    assert shares[2] < shares[1] - 15
+    assert shares[3] >= 95
+    assert shares[4] <= 5
+
+
 def test_pictures_have_words_for_those_who_do_not_see_them(page: Page, photo: Path) -> None:
     advanced(page, "Steps", "200")
     fixed_strength(page, 1)
@@ -461,6 +481,20 @@ def test_a_batch_comes_back_as_a_zip(page: Page, photo: Path, tmp_path: Path) ->
         assert sorted(archive.namelist()) == ["beach/one.png", "photo.png"]
         with Image.open(io.BytesIO(archive.read("photo.png"))) as image:
             assert image.size == (90, 60)
+
+
+def test_other_tabs_say_that_the_queue_is_full(page: Page, photo: Path) -> None:
+    full = {"detail": "Queue is full. Max size is 64 and size is 64."}
+    page.route("**/queue/join*", lambda route: route.fulfill(status=503, json=full))
+    page.get_by_role("tab", name="Batch").click()
+    page.set_input_files("#files input[type=file]", [photo])
+    page.wait_for_timeout(1500)
+    page.click("#batch-go")
+    expect(page.locator("#batch-words")).to_contain_text("The server is busy")
+    expect(page.locator("#batch-go")).to_be_enabled()
+    page.get_by_role("tab", name="Explore").click()
+    page.click("#make")
+    expect(page.locator("#verdict")).to_contain_text("The server is busy")
 
 
 def test_explore_shows_where_an_image_lies_and_makes_samples(page: Page) -> None:

@@ -25,7 +25,7 @@ from translate.ui.limits import MAX_BATCH_MB, MAX_FILES, MAX_PIXELS
 from translate.ui.parts import SKIP, FilesInput, Update, telling
 from translate.ui.pictures import fresh_file, temp_folder
 from translate.ui.studio import Studio
-from translate.ui.words import empty, failures
+from translate.ui.words import BUSY, empty, failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,10 @@ class Handlers:
         """After a run."""
         return _buttons(running=False)
 
+    def busy(self) -> tuple[Update, ...]:
+        """After a run that was not begun: the queue is full, or the server is gone."""
+        return BUSY, *self.end()
+
 
 def _buttons(*, running: bool) -> tuple[Update, Update]:
     return gr.Button(interactive=not running), gr.Button(interactive=running)
@@ -153,7 +157,7 @@ def build(studio: Studio) -> None:
         concurrency_limit=1,
         api_visibility="private",
     )
-    for after in (walked.then, walked.failure):
-        after(handle.end, None, [go, stop], queue=False, api_visibility="private")
+    walked.then(handle.end, None, [go, stop], queue=False, api_visibility="private")
+    walked.failure(handle.busy, None, [words, go, stop], queue=False, api_visibility="private")
     strength.input(lambda: False, None, [auto], queue=False, api_visibility="private")
     stop.click(handle.halt, queue=False, api_visibility="private")

@@ -18,7 +18,7 @@ from translate.ui.limits import MAX_PIXELS, MAX_SAMPLES
 from translate.ui.parts import FilesInput, PhotoInput, open_photo, speaking
 from translate.ui.pictures import temp_folder
 from translate.ui.studio import Studio
-from translate.ui.words import empty, verdict
+from translate.ui.words import BUSY, empty, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +104,9 @@ def build(studio: Studio) -> None:
         "concurrency_limit": 1,
         "api_visibility": "private",
     }
-    gr.on([look.click, photo.upload], handle.place, [photo, domain], [chart, words], **settings)
-    make.click(handle.samples, [world, count, seed, files], [gallery], **settings)
+    looked = gr.on(
+        [look.click, photo.upload], handle.place, [photo, domain], [chart, words], **settings
+    )
+    made = make.click(handle.samples, [world, count, seed, files], [gallery], **settings)
+    for asked in (looked, made):
+        asked.failure(lambda: BUSY, None, [words], queue=False, api_visibility="private")

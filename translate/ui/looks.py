@@ -17,7 +17,8 @@ CSS = """
 #foot p {max-width: 110ch;}
 h3 {margin-top: .8em !important;}
 #foot p {color: var(--body-text-color-subdued); font-size: var(--text-sm);}
-:is(button, a, input, textarea, summary):focus-visible, label:has(> input:focus-visible) {
+:is(button, a, input, textarea, summary, [role=slider]):focus-visible,
+label:has(> input:focus-visible) {
   outline: 3px solid var(--color-accent) !important; outline-offset: 2px;}
 :is(#stage, #histogram, #batch-failed) .html-container {padding: 0;}
 .stage {margin: 0; text-align: center;}
@@ -81,6 +82,7 @@ JS = """() => {
   const tell = () => {
     document.querySelectorAll("#compare img").forEach((image, index) =>
       say(image, "alt", index ? "After: the translated photo" : "Before: the photo"));
+    document.querySelectorAll("#compare [data-testid=slider]").forEach(reach);
     document.querySelectorAll("#examples button:has(img)").forEach(button =>
       say(button, "aria-label", "Example: " + button.querySelector("img").alt));
     document.querySelectorAll("#photo img, #explore-photo img").forEach(image => {
@@ -88,6 +90,39 @@ JS = """() => {
       say(image, "alt", image.dataset.broken
         ? "The browser cannot show this file." : "The photo that was given");
     });
+  };
+  // The handle between before and after, for keys: Gradio's moves by the mouse alone.
+  const slide = (handle, by) => {
+    const box = handle.getBoundingClientRect();
+    const from = {x: box.x + box.width / 2, y: box.y + box.height / 2};
+    const fire = (target, type, x) => target.dispatchEvent(new MouseEvent(type, {
+      view: window, bubbles: true, cancelable: true, clientX: x, clientY: from.y}));
+    fire(handle, "mousedown", from.x);
+    fire(window, "mousemove", from.x + by);
+    fire(window, "mouseup", from.x + by);
+  };
+  const reach = handle => {
+    const wrap = handle.parentElement;
+    const share = () => {
+      const {x, width} = wrap.getBoundingClientRect(), box = handle.getBoundingClientRect();
+      return Math.round(100 * (box.x + box.width / 2 - x) / width);
+    };
+    say(handle, "role", "slider");
+    say(handle, "tabindex", "0");
+    say(handle, "aria-label", "Before and after: percent of the photo that is shown");
+    say(handle, "aria-valuemin", "0");
+    say(handle, "aria-valuemax", "100");
+    say(handle, "aria-valuenow", String(share()));
+    if (handle.onkeydown) return;
+    handle.onkeydown = event => {
+      const width = wrap.getBoundingClientRect().width;
+      const by = {ArrowLeft: -0.05, ArrowDown: -0.05, ArrowRight: 0.05, ArrowUp: 0.05,
+        PageDown: -0.2, PageUp: 0.2, Home: -1, End: 1}[event.key];
+      if (!by) return;
+      event.preventDefault();
+      slide(handle, by * width);
+      requestAnimationFrame(() => say(handle, "aria-valuenow", String(share())));
+    };
   };
   document.addEventListener("error", event => {
     if (event.target.tagName !== "IMG") return;

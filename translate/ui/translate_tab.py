@@ -14,6 +14,7 @@ from translate.ui.translating import (
     CLOSE,
     EMPTY,
     NO_SECOND,
+    SURFACES,
     TONES,
     WHOLE,
     Handlers,
@@ -181,7 +182,7 @@ def build(studio: Studio) -> gr.Image:
 
 
 def _advanced(studio: Studio) -> list[Any]:
-    """Painting, editor, lengths, seed, framing, faces, tones, second domain and its share."""
+    """Painting, editor, lengths, seed, framing, faces, tones, surface, second domain and share."""
     several = len(studio.catalog.entries) > 1
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         painting = gr.Checkbox(
@@ -225,6 +226,12 @@ def _advanced(studio: Studio) -> list[Any]:
             label="Keep light and colour",
             info="How far skin, hair and sky keep their tone; auto is the domain's own.",
         )
+        surface = gr.Radio(
+            list(SURFACES),
+            value="auto",
+            label="Surface",
+            info="From fine grain to flat areas with clear edges; auto is the domain's own.",
+        )
         with gr.Row():
             seed = gr.Number(
                 0,
@@ -238,4 +245,5 @@ def _advanced(studio: Studio) -> list[Any]:
         with gr.Row():
             step_size = gr.Number(0, label="Step size", info="0: the domain's own.")
             eps = gr.Number(0, label="eps", info="Longest way; 0: no bound.")
-    return [painting, editor, steps, step_size, eps, seed, framing, faces, tones, second, share]
+    bends = [framing, faces, tones, surface]
+    return [painting, editor, steps, step_size, eps, seed, *bends, second, share]

@@ -22,11 +22,12 @@ from translate.ui.parts import SKIP, Update, open_photo, speaking, telling
 from translate.ui.pictures import data_uri, save_png
 from translate.ui.studio import Studio, Wish
 from translate.ui.walks import Walk
-from translate.ui.words import number, story
+from translate.ui.words import BUSY, number, story
 
 BRUSH_SIDE = 768  # long side of the picture to paint on
 NO_SECOND = "none"
 TONES = {"auto": None, "free": 0.0, "half": 0.5, "firmly": 1.0}  # `Options.tone_lock`
+SURFACES = {"auto": None, "grainy": 0.0, "smooth": 0.15, "flat": 0.4}  # `Options.total_variation`
 CLOSE, WHOLE = "Close up", "Whole photo"
 
 EMPTY = (
@@ -62,6 +63,7 @@ def read_options(
     framing: str,
     faces: str = "largest",
     tones: str = "auto",
+    surface: str = "auto",
 ) -> Options:
     """Settings of the form, where 0 or nothing leaves it to the domain. Raises `SettingsError`."""
     return Options(
@@ -73,6 +75,7 @@ def read_options(
         framing=cast("Framing", framing),
         faces=cast("Faces", faces),
         tone_lock=TONES[tones],
+        total_variation=SURFACES[surface],
     )
 
 
@@ -100,7 +103,7 @@ def end() -> tuple[Update, ...]:
 
 def busy() -> tuple[Update, ...]:
     """After a run that was not begun: the queue is full, or the server is gone."""
-    return problem("The server is busy or cannot be reached; try again in a moment.")[0], *end()
+    return problem(BUSY)[0], *end()
 
 
 @speaking
@@ -143,6 +146,7 @@ class Handlers:
         framing: str,
         faces: str,
         tones: str,
+        surface: str,
         second: str | None,
         share: float,
         mask: Mask | None,
@@ -157,7 +161,7 @@ class Handlers:
             photo=photo,
             domain=domain,
             options=read_options(
-                strength, auto, steps, step_size, eps, seed, framing, faces, tones
+                strength, auto, steps, step_size, eps, seed, framing, faces, tones, surface
             ),
             second=None if second in (None, NO_SECOND) else second,
             share=share,

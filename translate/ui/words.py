@@ -8,6 +8,8 @@ from translate.domain import Domain
 from translate.translator import HARDLY, Score
 from translate.ui.walks import Walk
 
+BUSY = "The server is busy or cannot be reached; try again in a moment."
+
 
 def number(value: float) -> str:
     """Two decimals and a true minus sign."""
