@@ -31,6 +31,7 @@ from translate.allocator import keep_freed_memory
 from translate.batch.engine import Engine
 from translate.batch.jobs import Job
 from translate.batch.journal import Journal, Record
+from translate.batch.lanes import default_lanes
 from translate.batch.pipeline import Pipeline
 from translate.batch.session import Request, Session, open_session
 from translate.batch.settings import Settings
@@ -102,7 +103,8 @@ class Bench:
                 self.settings, options=replace(self.settings.options, steps=options.steps)
             )
         self.translator = translator
-        self.engine = Engine(translator, self.settings.options, options.batch_size, print)
+        lanes = default_lanes(translator.device) if options.lanes is None else options.lanes
+        self.engine = Engine(translator, self.settings.options, options.batch_size, print, lanes)
         self.workers: int | None = options.workers
 
     def session(self, source: Path, out: Path) -> tuple[Session, Workshop]:
@@ -197,6 +199,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="default: the domain's")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--lanes", type=int, help="walks side by side; default: torch's threads")
     parser.add_argument("--images", type=int, default=64, help="for the throughput")
     parser.add_argument("--small", default="256x256", help="size of small photos")
     parser.add_argument("--large", default="1600x1200", help="size of large photos")

@@ -131,6 +131,7 @@ def batch(
 ) -> None:
     """Translate a folder of photos into another folder; a stopped run goes on where it was."""
     from translate.batch.engine import Engine
+    from translate.batch.lanes import default_lanes
     from translate.batch.plan import Shard
     from translate.batch.session import Request, open_session
     from translate.batch.settings import Settings
@@ -175,7 +176,7 @@ def batch(
     found = fetched(domain, revision, offline)
     load = partial(Translator.load, found, device=device, dtype=dtype)
     translator = load()
-    engine = Engine(translator, options, size, say)
+    engine = Engine(translator, options, size, say, default_lanes(translator.device))
     workshop = Workshop(translator, settings, session.results, overwrite=overwrite)
     say_start(engine, len(session.items), session.found)
     if dry_run:

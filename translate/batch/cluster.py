@@ -16,6 +16,7 @@ from typing import Any
 
 from translate.batch.engine import Engine
 from translate.batch.journal import Journal, Record, Results
+from translate.batch.lanes import default_lanes
 from translate.batch.pipeline import Pipeline
 from translate.batch.plan import Item, source_of
 from translate.batch.settings import Settings
@@ -85,7 +86,13 @@ class Actor:
         translator = task.load()
         self.said: list[str] = []
         self.workshop = Workshop(translator, task.settings, task.results, overwrite=task.overwrite)
-        self.engine = Engine(translator, task.settings.options, task.batch_size, self.said.append)
+        self.engine = Engine(
+            translator,
+            task.settings.options,
+            task.batch_size,
+            self.said.append,
+            default_lanes(translator.device),
+        )
 
     def __call__(self, rows: Row) -> Row:
         """Number of a share in; out come its records, words for the user, why it cannot go on."""

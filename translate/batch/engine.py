@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from translate.batch.lanes import Lanes
 from translate.pgd import Step
 from translate.translator import Options, Translator
 
@@ -29,12 +30,12 @@ class End:
     Attributes:
         before: energy of the source.
         step: the end state, (1,3,h,w) on the CPU.
-        seconds: share of the batch's time.
+        seconds: share of the piece's time.
     """
 
     before: float
     step: Step
-    seconds: float
+    seconds: float = 0.0
 
 
 def descend_batch(translator: Translator, views: Sequence[Tensor], options: Options) -> list[End]:
@@ -45,7 +46,6 @@ def descend_batch(translator: Translator, views: Sequence[Tensor], options: Opti
         views: (1,3,h,w) float32 in [0,1] each, on the CPU.
         options: how far.
     """
-    started = time.perf_counter()
     before = last = None
     for step, _ in translator.descend(torch.cat(list(views)), options):
         before, last = step.energy if before is None else before, step
@@ -53,10 +53,8 @@ def descend_batch(translator: Translator, views: Sequence[Tensor], options: Opti
     assert last is not None
     first = cast("list[float]", before.tolist())
     tensors = [t.cpu() for t in (last.x, last.energy, last.distance, last.active)]
-    share = (time.perf_counter() - started) / len(views)
     return [
-        End(first[i], Step(last.index, *(t[i : i + 1] for t in tensors)), share)
-        for i in range(len(views))
+        End(first[i], Step(last.index, *(t[i : i + 1] for t in tensors))) for i in range(len(views))
     ]
 
 
@@ -68,6 +66,7 @@ class Engine:
         options: how far.
         batch_size: images per piece; None chooses by the device.
         say: takes a sentence when a piece did not fit.
+        lanes: walks side by side that a piece is divided among.
     """
 
     def __init__(
@@ -76,11 +75,13 @@ class Engine:
         options: Options,
         batch_size: int | None,
         say: Callable[[str], None],
+        lanes: int = 1,
     ) -> None:
         self.translator = translator
         self.options = options
         self.batch_size = batch_size
         self.say = say
+        self._lanes = Lanes(lanes)
         self._fitting: dict[Shape, int] = {}
 
     def size(self, shape: Shape) -> int:
@@ -110,13 +111,19 @@ class Engine:
     def _try(self, piece: Sequence[Tensor]) -> list[End] | str:
         """End states, or the reason; the failed attempt's memory is free again by then."""
         try:
-            return list(descend_batch(self.translator, piece, self.options))
+            started = time.perf_counter()
+            ends = self._lanes.map(self._descend, piece)
+            share = (time.perf_counter() - started) / len(piece)
+            return [replace(end, seconds=share) for end in ends]
         except (RuntimeError, MemoryError) as error:  # OutOfMemoryError is a RuntimeError
             reason = _reason(error, (piece[0].shape[2], piece[0].shape[3]))
         gc.collect()
         if self.translator.device.type == "cuda":
             torch.cuda.empty_cache()
         return reason
+
+    def _descend(self, views: Sequence[Tensor]) -> list[End]:
+        return list(descend_batch(self.translator, views, self.options))
 
     def _shrink(self, shape: Shape, tried: int, reason: str) -> None:
         self._fitting[shape] = tried // 2
