@@ -654,10 +654,10 @@ def test_non_finite_training_keeps_the_last_good_checkpoint(
 def test_failing_between_stages_keeps_a_checkpoint_to_go_on_from(
     new_trainer, tmp_path, monkeypatch
 ):
-    def full_disk(source, root, size, cache):
+    def full_disk(source, root, size, cache, **others):
         if size == 32:
             raise OSError("no space left")
-        return load_images(source, root, size, cache)
+        return load_images(source, root, size, cache, **others)
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer_module, "load_images", full_disk)
@@ -763,6 +763,9 @@ def test_face_framing_trains_on_what_the_program_sees(tmp_path):
     window = find_window(rgb, framing="face", size=64)
     assert window.width < min(photo.size)  # or the centre square would do
     np.testing.assert_array_equal(face, extract(rgb, window))
+    near = find_window(rgb, framing="face", size=64, margin=1.4)
+    (close,) = load_images(source, tmp_path, 64, tmp_path / "cache", margin=1.4)
+    np.testing.assert_array_equal(close, extract(rgb, near))
     (centre,) = load_images(Source(path="photos"), tmp_path, 64, tmp_path / "cache")
     assert (face != centre).any()
 

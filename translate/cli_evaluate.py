@@ -211,7 +211,8 @@ def _translator(domain: str, device: str, dtype: str) -> Translator:
 def _read(translator: Translator, spec: str, count: int | None, seed: int) -> ImageSet:
     from translate.evaluation.sets import read_set
 
-    found = read_set(spec, translator.domain.network.size, count=count, seed=seed)
+    card = translator.domain
+    found = read_set(spec, card.network.size, count=count, seed=seed, margin=card.face_margin)
     say(f"{len(found)} images of {spec}")
     return found
 

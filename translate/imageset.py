@@ -87,7 +87,15 @@ def fit(image: Image.Image, size: int) -> Images:
     return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
 
 
-def fit_face(image: Image.Image, size: int) -> Images:
-    """An RGB picture -> the square around its largest face, as the program sees it in a photo."""
-    rgb = np.asarray(image)
-    return extract(rgb, find_window(rgb, framing="face", size=size))
+def face_fit(margin: float) -> Fit:
+    """What takes the square around the largest face, as the program sees it in a photo.
+
+    Args:
+        margin: side of the square in widths of the face; a domain's own is on its card.
+    """
+
+    def fit_face(image: Image.Image, size: int) -> Images:
+        rgb = np.asarray(image)
+        return extract(rgb, find_window(rgb, framing="face", size=size, margin=margin))
+
+    return fit_face

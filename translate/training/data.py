@@ -15,13 +15,19 @@ from torch.nn import functional as F
 
 from translate.errors import InputError, TrainingError
 from translate.framing import FACE_MARGIN
-from translate.imageset import Fit, Images, Reader, decoded, fit, fit_face, open_images
+from translate.imageset import Fit, Images, Reader, decoded, face_fit, fit, open_images
 from translate.smooth import smoothed
 from translate.training.config import Augment, Source
 
 
 def load_images(
-    source: Source, root: Path, size: int, cache: Path, *, held_out: bool = False
+    source: Source,
+    root: Path,
+    size: int,
+    cache: Path,
+    *,
+    held_out: bool = False,
+    margin: float = FACE_MARGIN,
 ) -> Images:
     """All images of a source at one size: centre squares, or squares around faces.
 
@@ -34,6 +40,7 @@ def load_images(
         size: height and width in pixels.
         cache: folder for decoded arrays.
         held_out: give the held-out images instead of the training images.
+        margin: side of the squares around faces, in widths of the face.
 
     Returns:
         (N,size,size,3) uint8, read-only.
@@ -55,13 +62,14 @@ def load_images(
     if not names:
         raise TrainingError(f"{path}: nothing is held out; set hold_out in the recipe")
     stamp = f"{path.resolve()}|{path.stat().st_mtime_ns}|{size}|{names[0]}|{names[-1]}|{len(names)}"
-    stamp += f"|face {FACE_MARGIN}" if source.framing == "face" else ""
+    stamp += f"|face {margin}" if source.framing == "face" else ""
     if path.is_dir():  # pictures replaced in place leave the folder's own time as it is
         stats = [(path / name).stat() for name in names]
         stamp += "".join(f"|{s.st_size},{s.st_mtime_ns}" for s in stats)
     file = cache / f"{path.stem}-{size}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
-        _decode_all(path, names, read, size, file, fit_face if source.framing == "face" else fit)
+        fitted = face_fit(margin) if source.framing == "face" else fit
+        _decode_all(path, names, read, size, file, fitted)
     return np.load(file, mmap_mode="r")
 
 

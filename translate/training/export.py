@@ -91,7 +91,9 @@ def export(
     size = model.config.size
 
     def held_out(source: Source) -> Tensor:
-        images = load_images(source, data_root, size, cache, held_out=True)
+        images = load_images(
+            source, data_root, size, cache, held_out=True, margin=recipe.face_margin
+        )
         return first_images(images, len(images))
 
     data, source = held_out(recipe.data.p_data[0]), held_out(recipe.data.p_0[0])

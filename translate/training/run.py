@@ -104,7 +104,12 @@ def _sample(trainer: Trainer, session: Session) -> None:
     recipe, size = trainer.recipe, trainer.stage.size
     source = recipe.data.p_0[0]
     images = load_images(
-        source, trainer.data_root, size, trainer.cache, held_out=source.hold_out > 0
+        source,
+        trainer.data_root,
+        size,
+        trainer.cache,
+        held_out=source.hold_out > 0,
+        margin=recipe.face_margin,
     )
     write_samples(
         trainer.ema,

@@ -206,7 +206,11 @@ class Trainer:
         self.p_0 = self._mix(data.p_0, data.augment_p_0, 2 * seed + 1)
 
     def _mix(self, sources: tuple[Source, ...], augment: Augment, seed: int) -> Mix:
-        sets = [load_images(s, self.data_root, self.stage.size, self.cache) for s in sources]
+        margin = self.recipe.face_margin
+        sets = [
+            load_images(s, self.data_root, self.stage.size, self.cache, margin=margin)
+            for s in sources
+        ]
         return Mix(sets, [s.weight for s in sources], augment, seed)
 
     def _next_stage(self) -> None:
