@@ -218,3 +218,23 @@ def test_an_exported_domain_translates(
     files = sorted((data / "bright").iterdir())[-8:]
     energies = sorted(translator.score(pixels(f)).energy for f in files)
     assert domain.calibration.target == pytest.approx((energies[3] + energies[4]) / 2, abs=1e-3)
+
+
+def test_a_newer_recipe_changes_words_and_sampling_but_not_the_network(
+    cli: Callable[..., Result], data: Path, whole: Path, tmp_path: Path
+) -> None:
+    text = (data / "toy.toml").read_text()
+    newer, small = tmp_path / "newer.toml", tmp_path / "small.toml"
+    longer = text.replace("channels = [4, 8, 8]", "channels = [4, 8, 8]\nblocks = [2, 3]")
+    longer = longer.replace('name = "toy"', 'name = "newer"\nsample_headroom = 0.5')
+    newer.write_text(longer + text[text.rindex("[[stages]]") :])  # one stage more
+    exported = ("export", whole, tmp_path / "a", "--data", data, "--device", "cpu")
+    done = cli(*exported, "--recipe", newer)
+    assert done.code == 0, done.err
+    domain = Translator.load(str(tmp_path / "a"), device="cpu").domain
+    assert (domain.name, domain.pgd.headroom) == ("newer", 0.5)
+    assert domain.network.depths == (1, 1)
+    small.write_text(text.replace("size = 32", "size = 16"))
+    refused = cli(*exported, "--recipe", small)
+    assert refused.code == 2
+    assert "no stage of 32 pixels" in refused.err

@@ -5,18 +5,22 @@ from __future__ import annotations
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of mallopt's settings in glibc's malloc.h
+# Names of mallopt's settings in glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _MMAP_BYTES = 32 * 2**20  # the most glibc takes
 _TRIM_BYTES = 2**31 - 1
+_ARENAS = 2
 
 
 def keep_freed_memory() -> bool:
     """Tell glibc not to hand buffers of activations back to the system after every operation.
 
     Each operation of a step frees tensors of megabytes; by default the next one gets fresh pages,
-    zeroed by the kernel one fault at a time. Acts on the whole process, so programs call it and
-    the library does not; the environment variables MALLOC_MMAP_THRESHOLD_ and
-    MALLOC_TRIM_THRESHOLD_ do the same from outside.
+    zeroed by the kernel one fault at a time. What is kept stays little because threads share few
+    arenas: with one of their own each, a server's memory grows with every thread that ever had a
+    large picture. Acts on the whole process, so programs call it before they start threads, and the
+    library does not; the environment variables MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and
+    MALLOC_ARENA_MAX do the same from outside.
 
     Returns:
         Whether this C library took the settings; elsewhere than on glibc nothing happens.
@@ -26,4 +30,9 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # another C library
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, _MMAP_BYTES) and mallopt(_TRIM_THRESHOLD, _TRIM_BYTES))
+    settings = {
+        _MMAP_THRESHOLD: _MMAP_BYTES,
+        _TRIM_THRESHOLD: _TRIM_BYTES,
+        _ARENA_MAX: _ARENAS,
+    }
+    return all(mallopt(name, value) for name, value in settings.items())

@@ -77,18 +77,22 @@ def export(
         data_root: folder that the recipe's paths are relative to.
         cache: folder for decoded images.
         device, dtype: to measure with.
-        recipe: newer texts and sampling settings than the checkpoint's own.
+        recipe: newer texts and sampling settings than the checkpoint's own; the network is the
+            checkpoint's.
 
     Raises:
-        TrainingError: the checkpoint is damaged, or the recipe holds no images out.
+        TrainingError: the checkpoint is damaged, or the recipe holds no images out or has no stage
+            of the checkpoint's size.
     """
     path = checkpoint.latest(checkpoint_path) if checkpoint_path.is_dir() else checkpoint_path
     saved = checkpoint.load(path)
-    recipe, stage = recipe or saved.recipe, saved.position.stage
-    model = EnergyModel(recipe.network_at(stage))
+    model = EnergyModel(saved.recipe.network_at(saved.position.stage))
     model.load_state_dict(saved.ema)
     model.on(device).requires_grad_(False)
     size = model.config.size
+    recipe, stage = recipe or saved.recipe, saved.position.stage
+    if recipe is not saved.recipe:
+        stage = _last_stage_of(recipe, size)
 
     def held_out(source: Source) -> Tensor:
         images = load_images(
@@ -153,6 +157,13 @@ def export(
         temporary.write_text(model_card(domain), encoding="utf-8")
     load_energy_model(read_domain(out).network, out / WEIGHTS_FILE)  # what was written, reads
     return domain
+
+
+def _last_stage_of(recipe: Recipe, size: int) -> int:
+    for stage in reversed(range(len(recipe.stages))):
+        if recipe.stages[stage].size == size:
+            return stage
+    raise TrainingError(f"the recipe has no stage of {size} pixels, the checkpoint's size")
 
 
 def _half_is_enough(model: EnergyModel, descent: Descent, source: Tensor) -> bool:
