@@ -26,7 +26,7 @@ from translate.ui.catalog import Catalog
 from translate.ui.charts import energy_curve, histogram
 from translate.ui.studio import SUITING, Studio, Wish
 from translate.ui.sweep import Sweeper
-from translate.ui.translating import Handlers
+from translate.ui.translating import Handlers, read_options
 from translate.ui.turns import TranslatorInTurns
 from translate.ui.walks import Shelf, Stops, Walk
 from translate.ui.words import story
@@ -215,6 +215,7 @@ def test_stop_and_leaving_end_a_run_within_one_step(
         "auto",
         "largest",
         "auto",
+        "auto",
         None,
         0.5,
         None,
@@ -328,3 +329,20 @@ def test_metadata_of_a_png_says_how_it_was_made(
     assert made["shown_strength"] == pytest.approx(1 / 3, abs=1e-3)
     np.testing.assert_array_equal(pixels(path), np.asarray(walk.picture(2)))
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_the_form_leaves_to_the_domain_what_it_does_not_say() -> None:
+    plain = read_options(1.0, False, 0, 0, 0, 0, "auto")
+    assert plain == Options(strength=1.0)
+    bent = read_options(0.5, False, 9, 0.5, 3, 7, "face", "all", "firmly", "flat")
+    assert bent == Options(
+        strength=0.5,
+        steps=9,
+        step_size=0.5,
+        eps=3,
+        seed=7,
+        framing="face",
+        faces="all",
+        tone_lock=1.0,
+        total_variation=0.4,
+    )

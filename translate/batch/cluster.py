@@ -17,6 +17,7 @@ from typing import Any
 from translate.batch.engine import Engine
 from translate.batch.journal import Journal, Record, Results
 from translate.batch.lanes import default_lanes
+from translate.batch.noting import Noting
 from translate.batch.pipeline import Pipeline
 from translate.batch.plan import Item, source_of
 from translate.batch.settings import Settings
@@ -117,7 +118,7 @@ class _Nowhere:
         """The record is in the pipeline's output already."""
 
 
-class Cluster:
+class Cluster(Noting):
     """A run like `Pipeline`'s, on the Ray that runs already (`RAY_ADDRESS`) or on this machine.
 
     When it is stopped, what the actors have in hand is written but not journaled, so the next run
@@ -156,13 +157,10 @@ class Cluster:
             raise SettingsError(
                 "engine 'ray' needs Ray Data; install the extra: pip install 'translate-ebm[ray]'"
             ) from None
+        super().__init__(journal, stop, fail_fast=fail_fast)
         self.task = task
-        self.journal = journal
         self.say = say
-        self.stop = stop or threading.Event()
-        self.fail_fast = fail_fast
         self.actors = actors
-        self.ended: str | None = None
 
     def run(self, items: Sequence[Item], problems: Iterable[Record] = ()) -> Iterator[Record]:
         """One record for each item that was finished, failed or skipped; see `Pipeline.run`.
@@ -172,18 +170,18 @@ class Cluster:
             problems: failures known beforehand.
         """
         assert len(items) == len(self.task.items)
-        yield from map(self._note, problems)
+        yield from map(self.note, problems)
         started = self._start()
         try:
             for row in self._rows_back():
                 if row["kind"] == "said":
                     self.say(row["text"])
                 elif row["kind"] == "ended":
-                    self._end(row["text"])
+                    self.end(row["text"])
                 else:
                     record = Record.parse(row["text"].encode("ascii"))
                     assert record is not None
-                    yield self._note(record)
+                    yield self.note(record)
                 if self.stop.is_set():
                     return
         finally:
@@ -218,18 +216,3 @@ class Cluster:
             num_cpus=0 if gpus else 1,
         )
         yield from data.iter_rows()
-
-    def _note(self, record: Record) -> Record:
-        if record.status == "skipped":
-            return record
-        try:
-            self.journal.append(record)
-        except OSError as error:
-            self._end(f"the journal {self.journal.path} cannot be written ({error.strerror})")
-        if record.status == "failed" and self.fail_fast:
-            self._end("the first failure, as --fail-fast says")
-        return record
-
-    def _end(self, reason: str) -> None:
-        self.ended = self.ended or reason
-        self.stop.set()

@@ -8,28 +8,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol
 
 from translate.batch.buckets import MAX_PIXELS, Buckets, Waiting
 from translate.batch.engine import Engine
 from translate.batch.jobs import Done, FullError, Job
 from translate.batch.journal import Record
 from translate.batch.lookahead import ahead
+from translate.batch.noting import Log, Noting
 from translate.batch.plan import Item
 from translate.batch.workshop import Workshop
 
 Member = Job | Done
-
-
-class Log(Protocol):
-    """Where records go: a `Journal`, or what stands in for one."""
-
-    path: Path
-
-    def append(self, record: Record) -> None:
-        """Write one line. Raises `OSError` as the file system does."""
-        ...
 
 
 def default_workers() -> int:
@@ -37,7 +26,7 @@ def default_workers() -> int:
     return min(8, os.cpu_count() or 1)
 
 
-class Pipeline:
+class Pipeline(Noting):
     """One run over a plan. Results and journal lines come in the order in which they are finished.
 
     Args:
@@ -47,9 +36,6 @@ class Pipeline:
         workers: threads for decoding, and as many for encoding; None chooses.
         stop: set it to begin nothing more; what the device or an encoder has is finished.
         fail_fast: stop at the first failure.
-
-    Attributes:
-        ended: why the run stopped before its end by itself, or None.
     """
 
     def __init__(
@@ -62,13 +48,10 @@ class Pipeline:
         stop: threading.Event | None = None,
         fail_fast: bool = False,
     ) -> None:
+        super().__init__(journal, stop, fail_fast=fail_fast)
         self.workshop = workshop
         self.engine = engine
-        self.journal = journal
         self.workers = workers or default_workers()
-        self.stop = stop or threading.Event()
-        self.fail_fast = fail_fast
-        self.ended: str | None = None
         self._batch = self._photo = 1  # latest size of a batch, and pixels of a photo
         self._writing: deque[tuple[Future[Record], int]] = deque()  # and the pixels it holds
 
@@ -79,14 +62,14 @@ class Pipeline:
             items: of the plan.
             problems: failures known beforehand.
         """
-        yield from map(self._note, problems)
+        yield from map(self.note, problems)
         with (
             ThreadPoolExecutor(self.workers, "decode") as decoders,
             ThreadPoolExecutor(self.workers, "encode") as encoders,
         ):
             for batch in self._batches(items, decoders):
                 if isinstance(batch, Record):
-                    yield self._note(batch)
+                    yield self.note(batch)
                 else:
                     self._translate(batch, decoders, encoders)
                 yield from self._written(at_most=self._limit())
@@ -173,20 +156,5 @@ class Pipeline:
                 record = first.result()
             except FullError as error:
                 record = error.record
-                self._end(f"the disk of OUT is {error.state}; then start the same run again")
-            yield self._note(record)
-
-    def _note(self, record: Record) -> Record:
-        if record.status == "skipped":
-            return record
-        try:
-            self.journal.append(record)
-        except OSError as error:
-            self._end(f"the journal {self.journal.path} cannot be written ({error.strerror})")
-        if record.status == "failed" and self.fail_fast:
-            self._end("the first failure, as --fail-fast says")
-        return record
-
-    def _end(self, reason: str) -> None:
-        self.ended = self.ended or reason
-        self.stop.set()
+                self.end(f"the disk of OUT is {error.state}; then start the same run again")
+            yield self.note(record)
