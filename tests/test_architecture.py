@@ -23,7 +23,7 @@ LAYERS = (
     ("networks", "shaping"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "masking"),
-    ("energy", "imageset", "frame"),
+    ("energy", "imageset", "frame", "options"),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),
     ("ui",),

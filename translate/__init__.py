@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from translate.errors import TrainingError as TrainingError
     from translate.errors import TranslateError as TranslateError
     from translate.frame import Frame as Frame
+    from translate.options import Options as Options
     from translate.pgd import PGD as PGD
     from translate.pgd import Step as Step
     from translate.pgd import blend as blend
     from translate.pgd import descend as descend
-    from translate.translator import Options as Options
     from translate.translator import Score as Score
     from translate.translator import Translator as Translator
 
@@ -37,7 +37,7 @@ _HOMES = {
     "EnergyModel": "energy",
     "Frame": "frame",
     "InputError": "errors",
-    "Options": "translator",
+    "Options": "options",
     "Score": "translator",
     "SettingsError": "errors",
     "Step": "pgd",

@@ -45,7 +45,8 @@ from translate.errors import TranslateError
 
 if TYPE_CHECKING:
     from translate.framing import Framing
-    from translate.translator import Frame, Options, Translator
+    from translate.options import Options
+    from translate.translator import Frame, Translator
 
 app = typer.Typer(
     help="Move photos into another domain (anime faces, …) by descending an energy model.",
@@ -172,7 +173,7 @@ def _options(
     max_pixels: int | None,
 ) -> Options:
     from translate.image_io import DEFAULT_MAX_PIXELS
-    from translate.translator import Options
+    from translate.options import Options
 
     return Options(
         strength=parse_strength(strength),

@@ -137,7 +137,8 @@ def batch(
     from translate.batch.settings import Settings
     from translate.batch.workshop import Workshop
     from translate.image_io import DEFAULT_MAX_PIXELS
-    from translate.translator import Options, Translator
+    from translate.options import Options
+    from translate.translator import Translator
 
     options = Options(
         strength=parse_strength(strength),

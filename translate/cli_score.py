@@ -57,7 +57,8 @@ def score(
     from translate.batch.inputs import find_inputs
     from translate.batch.score import score_files, score_options
     from translate.image_io import DEFAULT_MAX_PIXELS
-    from translate.translator import Options, Translator
+    from translate.options import Options
+    from translate.translator import Translator
 
     limit_pixels = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
     options = Options(framing=framing, max_pixels=limit_pixels)

@@ -14,7 +14,8 @@ from translate.errors import InputError
 from translate.framing import extract
 from translate.grid import image_grid
 from translate.image_io import read_photo, to_array, to_pil, to_tensor, write_image
-from translate.translator import DEFAULTS, Options, Translator
+from translate.options import DEFAULTS, Options
+from translate.translator import Translator
 
 BATCH = 16
 CLOUDS = 4  # positions of noise per side: finer noise stays visible in the result

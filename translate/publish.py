@@ -13,7 +13,8 @@ from translate.hub import open_domain
 from translate.hub.page import STRIP_FILE, domain_page
 from translate.hub.remote import README_FILE
 from translate.hub.upload import target, upload
-from translate.translator import Options, Translator
+from translate.options import Options
+from translate.translator import Translator
 
 EXAMPLES = Path(__file__).parents[1] / "examples"  # in a checkout only
 # A photo for each framing, and what its licence wants said.

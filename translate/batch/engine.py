@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from translate.batch.lanes import Lanes
+from translate.options import Options
 from translate.pgd import Step
-from translate.translator import Options, Translator
+from translate.translator import Translator
 
 Shape = tuple[int, int]
 """Height and width of a window."""
@@ -112,7 +113,9 @@ class Engine:
         """End states, or the reason; the failed attempt's memory is free again by then."""
         try:
             started = time.perf_counter()
-            ends = self._lanes.map(self._descend, piece)
+            ends = self._lanes.map(
+                lambda views: descend_batch(self.translator, views, self.options), piece
+            )
             share = (time.perf_counter() - started) / len(piece)
             return [replace(end, seconds=share) for end in ends]
         except (RuntimeError, MemoryError) as error:  # OutOfMemoryError is a RuntimeError
@@ -121,9 +124,6 @@ class Engine:
         if self.translator.device.type == "cuda":
             torch.cuda.empty_cache()
         return reason
-
-    def _descend(self, views: Sequence[Tensor]) -> list[End]:
-        return list(descend_batch(self.translator, views, self.options))
 
     def _shrink(self, shape: Shape, tried: int, reason: str) -> None:
         self._fitting[shape] = tried // 2

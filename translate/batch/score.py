@@ -16,7 +16,8 @@ from translate.batch.lookahead import ahead
 from translate.batch.pipeline import default_workers
 from translate.framing import extract
 from translate.image_io import read_photo, to_tensor
-from translate.translator import DEFAULTS, Options, Score
+from translate.options import DEFAULTS, Options
+from translate.translator import Score
 
 
 @dataclass(frozen=True, slots=True)

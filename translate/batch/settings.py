@@ -9,7 +9,8 @@ from typing import Any
 
 from translate.batch.naming import Format
 from translate.errors import SettingsError
-from translate.translator import DEFAULTS, Options, Translator
+from translate.options import DEFAULTS, Options
+from translate.translator import Translator
 
 CONTENT_FORMAT = 3  # raised when the same settings would give another result
 

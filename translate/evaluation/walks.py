@@ -18,8 +18,9 @@ from translate.evaluation.metrics import gradient_correlation, structural_simila
 from translate.evaluation.sets import ImageSet, as_tensor, spans
 from translate.image_io import to_array
 from translate.imageset import Images, fit
+from translate.options import Options
 from translate.pgd import l2_norm
-from translate.translator import Options, Translator
+from translate.translator import Translator
 
 WALK = Options(strength=1.0)
 

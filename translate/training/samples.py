@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +9,12 @@ import torch
 from torch import Tensor
 
 from translate.device import autocast
-from translate.domain import TONE, Descent
+from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.grid import image_grid
 from translate.image_io import write_image
-from translate.pgd import PGD, ScaledEnergy, Step, descend, seen_from
+from translate.options import own_pgd
+from translate.pgd import ScaledEnergy, Step, descend, seen_from
 
 
 def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Step]:
@@ -25,23 +25,8 @@ def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Ste
         source: (N,3,H,W) float32 in [0,1], on the model's device.
         descent: settings.
     """
-    pgd = settings(descent, source.shape[-2], source.shape[-1])
+    pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
     return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings))
-
-
-def settings(descent: Descent, height: int, width: int) -> PGD:
-    """A recipe's descent for pictures of one shape, all else equal."""
-    return PGD(
-        steps=descent.steps,
-        step_size=descent.step_size,
-        decay=descent.decay,
-        smooth=descent.smooth,
-        tone_lock=descent.tone_lock,
-        colour_lock=descent.colour_lock,
-        tone_sigma=TONE * math.sqrt(height * width),
-        headroom=descent.headroom,
-        total_variation=descent.total_variation,
-    )
 
 
 def write_samples(

@@ -14,13 +14,13 @@ from torch import Tensor
 from translate.device import autocast
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
+from translate.options import own_pgd
 from translate.pgd import PGD, attack, l2_norm
 from translate.training import checkpoint
 from translate.training.checkpoint import Position
 from translate.training.config import Augment, Recipe, Source, Stage
 from translate.training.data import Mix, load_images
 from translate.training.losses import auc, binary_loss, r1_penalty
-from translate.training.samples import settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +247,7 @@ class Trainer:
         if self._draw(999_979) >= self.recipe.as_sampled:
             return pgd
         size, descent = self.stage.size, self.recipe.descent_at(self.position.stage)
-        sampled = settings(descent, size, size)
+        sampled = own_pgd(descent, size, size)
         return replace(sampled, steps=pgd.steps, step_size=pgd.step_size, decay=0.0, smooth=0.0)
 
     def _halvings(self) -> int:

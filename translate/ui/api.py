@@ -11,7 +11,7 @@ import numpy as np
 from translate.console import parse_strength
 from translate.framing import Faces, Framing
 from translate.masking import Mask
-from translate.translator import Options
+from translate.options import Options
 from translate.ui.parts import PhotoInput, open_photo, speaking
 from translate.ui.pictures import save_png, settings
 from translate.ui.studio import Studio, Wish

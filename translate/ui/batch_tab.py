@@ -19,7 +19,7 @@ from translate.batch.pipeline import Pipeline
 from translate.batch.session import Request, open_session
 from translate.batch.settings import Settings
 from translate.batch.workshop import Workshop
-from translate.translator import Options
+from translate.options import Options
 from translate.ui.archive import gather, pack
 from translate.ui.limits import MAX_BATCH_MB, MAX_FILES, MAX_PIXELS
 from translate.ui.parts import SKIP, FilesInput, Update, telling

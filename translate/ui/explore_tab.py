@@ -12,7 +12,7 @@ import gradio as gr
 
 from translate.generate import generate
 from translate.image_io import to_array, to_pil
-from translate.translator import Options
+from translate.options import Options
 from translate.ui.charts import histogram
 from translate.ui.limits import MAX_PIXELS, MAX_SAMPLES
 from translate.ui.parts import FilesInput, PhotoInput, open_photo, speaking

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from translate.errors import SettingsError
 from translate.masking import Mask
-from translate.translator import Options
+from translate.options import Options
 from translate.ui.catalog import Catalog
 from translate.ui.limits import MAX_STEPS
 from translate.ui.parts import fit_mask, open_photo

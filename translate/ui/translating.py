@@ -15,7 +15,7 @@ from PIL import Image
 
 from translate.framing import Faces, Framing
 from translate.masking import Mask
-from translate.translator import Options
+from translate.options import Options
 from translate.ui.charts import energy_curve
 from translate.ui.limits import STREAM_EVERY_S
 from translate.ui.parts import SKIP, Update, open_photo, speaking, telling

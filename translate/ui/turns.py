@@ -13,8 +13,9 @@ from torch import Tensor
 from translate.domain import Domain
 from translate.energy import EnergyModel
 from translate.mixture import Mixture
+from translate.options import DEFAULTS, Options
 from translate.pgd import Step
-from translate.translator import DEFAULTS, Options, Translator
+from translate.translator import Translator
 from translate.ui.zero import on_gpu
 
 _turn = threading.Lock()

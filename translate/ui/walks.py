@@ -17,8 +17,8 @@ from translate.frame import Frame
 from translate.framing import Window
 from translate.image_io import Photo, Pixels, to_array, to_tensor
 from translate.masking import Mask
+from translate.options import Options
 from translate.pgd import Step
-from translate.translator import Options
 from translate.ui.limits import SHELF_MB, SHOWN_SIDE
 
 CLOSE_SHARE = 0.4  # a window below this share of the photo is first shown close up

@@ -1,0 +1,122 @@
+"""What a user may ask of a walk, and the settings of the descent that come of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, cast, get_args
+
+from translate.domain import TONE, Descent, Domain
+from translate.errors import SettingsError
+from translate.framing import Faces, Framing
+from translate.image_io import DEFAULT_MAX_PIXELS
+from translate.pgd import PGD
+
+SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
+BENDS = ("tone_lock", "colour_lock", "headroom", "total_variation")
+
+
+def own_pgd(descent: Descent, height: int, width: int) -> PGD:
+    """A card's or recipe's descent on pictures of the network's own size.
+
+    Args:
+        descent: its lengths are in [0,1] pixels at that size.
+        height, width: in pixels; what is slow is wider than `TONE` of them.
+    """
+    return PGD(
+        steps=descent.steps,
+        step_size=descent.step_size,
+        decay=descent.decay,
+        smooth=descent.smooth,
+        tone_sigma=TONE * math.sqrt(height * width),
+        tone_lock=descent.tone_lock,
+        colour_lock=descent.colour_lock,
+        headroom=descent.headroom,
+        total_variation=descent.total_variation,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How far and where to walk.
+
+    Attributes:
+        strength: 0…1 of the calibrated travel, or `auto`: until the energy reaches the median of
+            real target images, and no further than 1.
+        steps: PGD moves; None takes the domain's, scaled by the strength.
+        step_size: L2 length of a move, in [0,1] pixels at the network's own size; None takes the
+            domain's.
+        eps: L2 radius around the photo that the result stays in, same unit; None is no bound.
+        seed: None starts at the photo itself; a number at a random point near it, so that every
+            number gives another variant.
+        tone_lock: 0…1, how far broad light and colour (skin tone, hair) stay the photo's; None
+            takes the domain's.
+        colour_lock: the same for all colour: at 1 only brightness changes.
+        headroom: 0…1, how much black and white are avoided; None takes the domain's.
+        total_variation: 0 to below 1, how flat areas become; None takes the domain's.
+        framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
+        faces: with face framing, `all` that are found or the `largest`.
+        crop_only: give the window alone instead of pasting it back; of several faces the largest.
+        max_pixels: largest photo taken.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+
+    strength: float | Literal["auto"] = 1.0
+    steps: int | None = None
+    step_size: float | None = None
+    eps: float | None = None
+    seed: int | None = None
+    tone_lock: float | None = None
+    colour_lock: float | None = None
+    headroom: float | None = None
+    total_variation: float | None = None
+    framing: Framing = "auto"
+    faces: Faces = "largest"
+    crop_only: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.strength != "auto" and not 0 <= self.strength <= 1:
+            raise SettingsError(f"strength is {self.strength}; use 0 to 1, or 'auto'")
+        if self.faces not in get_args(Faces):
+            raise SettingsError(f"faces is {self.faces!r}; use all or largest")
+        if self.max_pixels < 1:
+            raise SettingsError(f"max_pixels is {self.max_pixels}; use 1 or more")
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise SettingsError(f"seed is {self.seed}; use 0 or a positive whole number")
+        checked = PGD(
+            steps=0 if self.steps is None else self.steps,
+            step_size=1.0 if self.step_size is None else self.step_size,
+            eps=math.inf if self.eps is None else self.eps,
+        )
+        replace(checked, **self._bends())
+
+    def pgd(self, domain: Domain, height: int, width: int) -> PGD:
+        """The descent on a window of this size: lengths grow with √(3HW)."""
+        own = domain.pgd
+        share = 1.0 if self.strength == "auto" else self.strength
+        ratio = math.sqrt(height * width) / domain.network.size
+        steps, length = self.steps, own.step_size if self.step_size is None else self.step_size
+        if steps is None:
+            steps = math.ceil(own.steps * share - 1e-9)
+            length *= own.steps * share / max(steps, 1)  # whole steps, the travel kept
+        sampled = own_pgd(own, height, width)
+        return replace(
+            sampled,
+            steps=steps,
+            step_size=max(length * ratio, 1e-9),
+            eps=math.inf if self.eps is None else self.eps * ratio,
+            smooth=own.smooth * ratio,
+            random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
+            **self._bends(),
+        )
+
+    def _bends(self) -> dict[str, float]:
+        """What is asked of the shape of moves (`translate.shaping`) against the domain's own."""
+        asked = {name: cast("float | None", getattr(self, name)) for name in BENDS}
+        return {name: value for name, value in asked.items() if value is not None}
+
+
+DEFAULTS = Options()
