@@ -559,8 +559,8 @@ MISTAKES = {
     "stops above": ("value > stop", "value < stop"),
     "stop forgotten": ("torch.where(active.view(-1, 1, 1, 1), moved, x)", "moved"),
     "gradient at the source": (
-        "value_and_gradient(followed, place)",
-        "(_value(energy, place), value_and_gradient(energy, source)[1])",
+        "value, gradient = value_and_gradient(followed, place)",
+        "value, gradient = _value(energy, place), value_and_gradient(energy, source)[1]",
     ),
 }
 

@@ -30,6 +30,7 @@ from translate.training import trainer as trainer_module
 from translate.training.config import RECIPES, Augment, Recipe, Source, load_recipe
 from translate.training.data import Mix, augmented, first_images, load_images
 from translate.training.run import Session, run
+from translate.training.samples import walk
 from translate.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -802,7 +803,8 @@ def test_further_blocks_change_nothing_at_first(new_trainer):
 def test_a_share_of_the_attacks_keeps_what_samples_keep(new_trainer, monkeypatch):
     seen = []
 
-    def spy(energy, x, pgd):
+    def spy(energy, x, pgd, *, guide):
+        assert guide is None
         seen.append((pgd.tone_lock, pgd.colour_lock, pgd.tone_sigma))
         return attack(energy, x, pgd)
 
@@ -814,6 +816,33 @@ def test_a_share_of_the_attacks_keeps_what_samples_keep(new_trainer, monkeypatch
     seen.clear()
     go(new_trainer(**locks), 4)
     assert {tone for tone, _, _ in seen} == {0.0}
+
+
+def test_a_share_of_the_attacks_is_a_whole_translation(new_trainer, monkeypatch):
+    """As the card makes it: moves, length, blur at the start and looks from afar."""
+    whole = []
+
+    def spy(energy, x, pgd, *, guide):
+        end = attack(energy, x, pgd, guide=guide)
+        whole.append(pgd.steps == 7)
+        if whole[-1]:
+            model, descent = trainer.model, trainer.recipe.descent_at(0)
+            *_, last = walk(model.energy, x, descent)
+            torch.testing.assert_close(end, last.x)
+            *_, near = walk(model.energy, x, descent.model_copy(update={"coarse": ()}))
+            assert not torch.allclose(end, near.x, atol=1e-3)
+        return end
+
+    monkeypatch.setattr(trainer_module, "attack", spy)
+    shape = {"sample_steps": 7, "sample_coarse": (0.5,), "sample_smooth": 0.1}
+    stage = {"size": 32, "updates": 50, "k_max": 1, "coarse": (0.5,), "translated": 0.4}
+    trainer = new_trainer(stage, as_sampled=0.5, sample_headroom=0.5, **shape)
+    reports = [trainer.update() for _ in range(40)]
+    assert [report.translated for report in reports] == whole
+    assert 8 < sum(whole) < 28
+    assert {report.halvings for report in reports if report.translated} == {0}
+    assert {report.halvings for report in reports if not report.translated} == {0, 1}
+    assert all(0 < report.travel <= 1.001 for report in reports if report.translated)
 
 
 def test_a_head_of_another_kind_stays_random_and_other_levels_are_refused(new_trainer):

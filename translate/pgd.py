@@ -161,21 +161,24 @@ def descend(
             x = moved if stop is None else torch.where(active.view(-1, 1, 1, 1), moved, x)
 
 
-def attack(energy: Energy, source: Tensor, pgd: PGD) -> Tensor:
-    """Only the end point of `descend`, without the last state's energy: the inner loop of training.
+def attack(energy: Energy, source: Tensor, pgd: PGD, *, guide: Guide | None = None) -> Tensor:
+    """Only the end point of `descend`, without any state's energy: the inner loop of training.
 
     Args:
         energy: (N,3,H,W) float32 in [0,1] -> (N,).
         source: (N,3,H,W) float32 in [0,1].
         pgd: settings; `random_start` is not used.
+        guide: says which energy a move follows.
 
     Returns:
         (N,3,H,W) float32 in [0,1], detached.
     """
     source = x = source.detach()
     for index in range(pgd.steps):
-        _, gradient = value_and_gradient(energy, x)
-        x = _move(x, gradient, source, pgd, index, None)
+        followed = (guide(index) if guide else None) or energy
+        place = _place(x, source, pgd, index, None)
+        _, gradient = value_and_gradient(followed, place)
+        x = _move(place, gradient, source, pgd, index, None)
     return x
 
 
@@ -272,13 +275,18 @@ def _next(
 ) -> tuple[Tensor, Tensor]:
     """Energy of x, and where move `index` leads from there."""
     followed = (guide(index) if guide else None) or energy
-    place = x
-    if index == 0 and pgd.smooth > 0:
-        place = _project(smoothed(x, pgd.smooth), source, pgd, mask)
+    place = _place(x, source, pgd, index, mask)
     value, gradient = value_and_gradient(followed, place)
     if followed is not energy or place is not x:
         value = _value(energy, x)
     return value, _move(place, gradient, source, pgd, index, mask)
+
+
+def _place(x: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None) -> Tensor:
+    """Where move `index` sets out from: x itself, and at the start of a walk x smoothed."""
+    if index > 0 or pgd.smooth == 0:
+        return x
+    return _project(smoothed(x, pgd.smooth), source, pgd, mask)
 
 
 def _move(

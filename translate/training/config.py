@@ -106,6 +106,8 @@ class Stage(_Settings):
         r1: weight γ of the penalty ½γ·E‖∇f‖² on p_data, at `reference_size`.
         coarse: shares of the updates that train the network as seen from one, two, … halvings
             away (`EnergyModel.logit`), so that walks can go from coarse to fine.
+        translated: share of the updates whose attack is a whole translation as the card's strength
+            1 makes it, so that the network is told what is still wrong with its own results.
     """
 
     size: int = Field(ge=8)
@@ -120,6 +122,7 @@ class Stage(_Settings):
     step_size: float = Field(gt=0)
     r1: float = Field(default=0.0, ge=0)
     coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    translated: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

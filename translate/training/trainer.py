@@ -15,7 +15,7 @@ from translate.device import autocast
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.options import own_pgd
-from translate.pgd import PGD, attack, l2_norm
+from translate.pgd import PGD, attack, l2_norm, seen_from
 from translate.training import checkpoint
 from translate.training.checkpoint import Position
 from translate.training.config import Augment, Recipe, Source, Stage
@@ -30,11 +30,12 @@ class Report:
     Attributes:
         stage, update, k: where the run stands.
         halvings: how far off the network looked from, see `EnergyModel.logit`.
+        translated: whether the attack was a whole translation, see `Stage`.
         loss: binary loss.
         r1: ½·E‖∇f‖² at the stage's resolution, NaN on updates without it.
         auc: data against attacked images.
-        travel: mean distance of the attack / (K × step size); NaN at K = 0. Falling travel with
-            rising AUC means that the network has learned to make the attack bounce.
+        travel: mean distance of the attack / summed length of its moves; NaN at K = 0. Falling
+            travel with rising AUC means that the network has learned to make the attack bounce.
         data_logit, attacked_logit: means.
         seconds: that the update took.
     """
@@ -43,6 +44,7 @@ class Report:
     update: int
     k: int
     halvings: int
+    translated: bool
     loss: float
     r1: float
     auc: float
@@ -157,9 +159,10 @@ class Trainer:
         started = time.perf_counter()
         stage, position = self.stage, self.position
         data, start = self.batch()
-        length = self.recipe.step_size_at(position.stage)
-        halvings = self._halvings()
-        attacked = self._attack(start, self._pgd(length), halvings)
+        translated = self._draw(999_961) < stage.translated
+        halvings = 0 if translated else self._halvings()
+        pgd = self._translation() if translated else self._pgd()
+        attacked = self._attack(start, pgd, halvings, translated)
         loss, r1, logits = self._losses(data, attacked, halvings)
         slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
         if not torch.isfinite(loss + torch.nn.utils.get_total_norm(slopes).cpu()):
@@ -169,16 +172,17 @@ class Trainer:
             )
         self.optimizer.step()
         self._average()
-        travel = l2_norm(attacked - start).mean() / max(position.k * length, 1e-12)
+        travel = l2_norm(attacked - start).mean() / max(pgd.steps * pgd.step_size, 1e-12)
         report = Report(
             stage=position.stage,
             update=position.update,
             k=position.k,
             halvings=halvings,
+            translated=translated,
             loss=float(loss),
             r1=float(r1),
             auc=float(auc(*logits)),
-            travel=float(travel) if position.k else float("nan"),
+            travel=float(travel) if pgd.steps else float("nan"),
             data_logit=float(logits[0].mean()),
             attacked_logit=float(logits[1].mean()),
             seconds=time.perf_counter() - started,
@@ -241,14 +245,17 @@ class Trainer:
         seed = self.recipe.seed * salt + self.position.total_updates
         return float(torch.rand((), generator=torch.Generator().manual_seed(seed)))
 
-    def _pgd(self, length: float) -> PGD:
-        """This update's attack, bent as the samples' moves are, or plain."""
+    def _pgd(self) -> PGD:
+        """This update's attack of K steps, bent as the samples' moves are, or plain."""
+        length = self.recipe.step_size_at(self.position.stage)
         pgd = PGD(steps=self.position.k, step_size=length)
         if self._draw(999_979) >= self.recipe.as_sampled:
             return pgd
-        size, descent = self.stage.size, self.recipe.descent_at(self.position.stage)
-        sampled = own_pgd(descent, size, size)
-        return replace(sampled, steps=pgd.steps, step_size=pgd.step_size, decay=0.0, smooth=0.0)
+        return replace(self._translation(), steps=pgd.steps, step_size=length, smooth=0.0)
+
+    def _translation(self) -> PGD:
+        size = self.stage.size
+        return own_pgd(self.recipe.descent_at(self.position.stage), size, size)
 
     def _halvings(self) -> int:
         """Drawn for this update from the shares of the stage."""
@@ -263,10 +270,16 @@ class Trainer:
         with autocast(self.device, self.dtype):
             return self.model(x, halvings)
 
-    def _attack(self, start: Tensor, pgd: PGD, halvings: int) -> Tensor:
+    def _attack(self, start: Tensor, pgd: PGD, halvings: int, translated: bool) -> Tensor:
+        def energy(x: Tensor, halvings: int = halvings) -> Tensor:
+            return -self._logit(x, halvings)
+
+        guide = None
+        if translated:
+            guide = seen_from(energy, self.recipe.descent_at(self.position.stage).halvings)
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
-            return attack(lambda x: -self._logit(x, halvings), start, pgd)
+            return attack(energy, start, pgd, guide=guide)
         finally:
             self.model.requires_grad_(True)
 
@@ -298,7 +311,7 @@ class Trainer:
         position.total_updates += 1
         position.total_images += stage.batch_size
         position.seconds += report.seconds
-        if report.halvings:
+        if report.halvings or report.translated:
             return  # K follows what the whole network can do
         position.k_update += 1
         position.aucs = [*position.aucs, report.auc][-stage.auc_window :]
