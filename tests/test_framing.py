@@ -13,7 +13,8 @@ from PIL import Image
 
 from translate import framing
 from translate.errors import InputError, SettingsError
-from translate.framing import FACE_CENTRE, FACE_MARGIN, Window, extract, find_window, paste
+from translate.framing import FACE_CENTRE, FACE_MARGIN, Window, extract, find_window
+from translate.pasting import paste
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sides = st.integers(1, 200) | st.sampled_from([1, 2, 3, 400])

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from translate.errors import InputError
-from translate.framing import extract, find_window, paste
+from translate.framing import extract, find_window
+from translate.pasting import paste
 from translate.upsampling import carry_up
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from translate.framing import Window, extract, paste_all
+from translate.framing import Window, extract
 from translate.image_io import Photo, to_array, to_pil
 from translate.masking import Mask, keep_outside
+from translate.pasting import paste_all
 from translate.pgd import Step
 
 

@@ -1,9 +1,9 @@
-"""Photo <-> model window: where the model looks in a photo, and pasting its result back."""
+"""Photo -> model window: where the model looks in a photo, and what it sees there."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -13,7 +13,6 @@ from PIL import Image
 
 from translate.errors import InputError, SettingsError
 from translate.faces import Face, Flaw, find_faces, flaw
-from translate.upsampling import carry_up
 
 Framing = Literal["auto", "face", "scene", "crop"]
 """`face`: a square around the largest face. `scene`: the whole photo. `crop`: the centre square.
@@ -36,13 +35,6 @@ FACE_CENTRE = (0.5, 0.45)
 
 _SNAP = 0.85  # a square this near to the largest possible one becomes that
 _MAX_ASPECT = 4  # a scene's long side is at most this many times `size`: memory has an end
-_FEATHER = 0.15  # width of the blended edge, as a fraction of the window's side
-_STRIP = 256  # rows blended at a time, so that a large photo needs little memory
-# A face is blended as a superellipse |x|^p + |y|^p: a square's corners hold background, which the
-# model paints in its own way. All is the result's up to the first radius, all the photo's from the
-# second one on, in halves of the window's side. Chosen by eye on sixteen portraits.
-_ROUNDNESS = 2.5
-_OVAL = (0.56, 0.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +90,7 @@ def find_windows(
     face without room around it gets the largest square there is. Raises `SettingsError` for
     `auto`, an unknown framing or numbers out of range, `InputError` for another kind of array.
     """
-    height, width = _check(rgb)
+    height, width = check_pixels(rgb)
     if framing == "auto" or framing not in get_args(Framing):
         raise SettingsError(f"framing is {framing!r}; use face, scene or crop.")
     if faces not in get_args(Faces):
@@ -139,58 +131,7 @@ def find_windows(
 
 def extract(rgb: Pixels, window: Window) -> Pixels:
     """What the model sees: a new (out_height, out_width, 3) uint8 image, Lanczos-filtered."""
-    part = _part(rgb, window)
-    return _resize(part, window.out_width, window.out_height)
-
-
-def paste(rgb: Pixels, window: Window, result: Pixels) -> Pixels:
-    """`paste_all` of one result."""
-    return paste_all(rgb, [(window, result)])
-
-
-def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
-    """A copy of `rgb` with results, (out_height, out_width, 3) uint8, in their windows' places.
-
-    Where windows overlap, the later one is on top. Pixels outside the windows stay as they are.
-    Inside, a result fades in: from a window's edge, or all around a face; but not from the photo's
-    own borders. The change of a scene is carried up instead. Raises `InputError` for a result of
-    another size.
-    """
-    _check(rgb)
-    pasted = rgb.copy()
-    for window, result in results:
-        if result.shape != (window.out_height, window.out_width, 3) or result.dtype != np.uint8:
-            raise InputError(
-                f"The result is {result.shape} {result.dtype}; "
-                f"give ({window.out_height}, {window.out_width}, 3) uint8."
-            )
-        if window.scene:
-            pasted = carry_up(rgb, extract(rgb, window), result)
-        else:
-            _blend(pasted, window, result)
-    return pasted
-
-
-def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
-    """Put one result into `pasted`, in strips."""
-    height, width = pasted.shape[:2]
-    axis = _bulge if window.face else _ramp
-    across = axis(window.left, window.width, width)
-    down = axis(window.top, window.height, height)
-    new = _resize(result, window.width, window.height)
-    inside = _part(pasted, window)
-    if not window.face:
-        solid = _solid(down), _solid(across)
-        inside[solid] = new[solid]
-    for rows, columns in _strips(down, across, edge_only=not window.face):
-        old = inside[rows, columns].astype(np.float32)
-        change = new[rows, columns] - old
-        if window.face:
-            weight = _oval(down[rows, None] + across[None, columns])
-        else:
-            weight = down[rows, None] * across[None, columns]
-        change *= weight[..., None]
-        inside[rows, columns] = np.rint(old + change).clip(0, 255).astype(np.uint8)
+    return resized(part(rgb, window), window.out_width, window.out_height)
 
 
 def _window(place: tuple[int, int], size: tuple[int, int], out: tuple[int, int]) -> Window:
@@ -215,74 +156,26 @@ def _about(flaws: Sequence[Flaw | None], chosen: int) -> str | None:
     return f"Faces left alone: {left}." if left else None
 
 
-def _check(rgb: Pixels) -> tuple[int, int]:
+def check_pixels(rgb: Pixels) -> tuple[int, int]:
+    """Height and width of a photo. Raises `InputError` for another kind of array."""
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
         raise InputError(f"A photo must be (H, W, 3) uint8, not {rgb.shape} {rgb.dtype}.")
     return rgb.shape[0], rgb.shape[1]
 
 
-def _part(rgb: Pixels, window: Window) -> Pixels:
+def part(rgb: Pixels, window: Window) -> Pixels:
     """The window's pixels as a view. Raises `InputError` if the window is not inside `rgb`."""
-    height, width = _check(rgb)
+    height, width = check_pixels(rgb)
     right, bottom = window.left + window.width, window.top + window.height
     if min(window.left, window.top) < 0 or right > width or bottom > height:
         raise InputError(f"{window} is not inside a {width}x{height} photo; use its own photo.")
     return rgb[window.top : bottom, window.left : right]
 
 
-def _resize(rgb: Pixels, width: int, height: int) -> Pixels:
+def resized(rgb: Pixels, width: int, height: int) -> Pixels:
     """Antialiased Lanczos, up or down; a large reduction is prepared by a box filter."""
     image = Image.fromarray(np.ascontiguousarray(rgb))
     return np.array(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
-
-
-def _ramp(start: int, length: int, total: int) -> npt.NDArray[np.float32]:
-    """Blending weights along one axis: from near 0 to 1 at each end that is not a photo border."""
-    weights = np.ones(length, dtype=np.float32)
-    count = min(round(_FEATHER * length), length // 2)
-    rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(count) + 1) / (count + 1))
-    if start > 0:
-        weights[:count] = rise
-    if start + length < total:
-        weights[length - count :] = rise[::-1]
-    return weights
-
-
-def _bulge(start: int, length: int, total: int) -> npt.NDArray[np.float32]:
-    """|x|^p along one axis: from 0 in the middle to 1 at each end that is not a photo border."""
-    x = (np.arange(length, dtype=np.float32) + 0.5) * 2 / length - 1
-    x = x.clip(-1 if start > 0 else 0, 1 if start + length < total else 0)
-    return np.abs(x) ** np.float32(_ROUNDNESS)
-
-
-def _oval(power: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Blending weights of a face, from the sum of both axes' `_bulge`."""
-    full, none = _OVAL
-    return ((none - power ** np.float32(1 / _ROUNDNESS)) / (none - full)).clip(0, 1)
-
-
-def _solid(weights: npt.NDArray[np.float32]) -> slice:
-    """The middle of a ramp, where all weights are 1."""
-    ones = np.flatnonzero(weights == 1)
-    return slice(int(ones[0]), int(ones[-1]) + 1) if ones.size else slice(0, 0)
-
-
-def _strips(
-    down: npt.NDArray[np.float32], across: npt.NDArray[np.float32], *, edge_only: bool
-) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of rectangles that make up the window, or only its blended edge."""
-    rows, columns, (height, width) = _solid(down), _solid(across), (len(down), len(across))
-    parts = [((0, height), (0, width))]
-    if edge_only:
-        parts = [
-            ((0, rows.start), (0, width)),
-            ((rows.stop, height), (0, width)),
-            ((rows.start, rows.stop), (0, columns.start)),
-            ((rows.start, rows.stop), (columns.stop, width)),
-        ]
-    for (first, end), (left, right) in parts:
-        for start in range(first, end if left < right else first, _STRIP):
-            yield slice(start, min(start + _STRIP, end)), slice(left, right)
 
 
 def _multiple(length: float, stride: int) -> int:
