@@ -106,6 +106,7 @@ def test_a_missing_required_field_is_named(folder: Path) -> None:
         ({"pgd": {"steps": 1, "step_size": 1, "tone_lock": 0.5}}, "need 3"),
         ({"pgd": {"steps": 1, "step_size": 1, "headroom": 0.5}}, "need 4"),
         ({"pgd": {"steps": 1, "step_size": 1, "total_variation": 0.5}}, "need 4"),
+        ({"pgd": {"steps": 1, "step_size": 1, "footroom": 0.5}, "format": 4}, "needs 5"),
         ({"pgd": {"steps": 1, "step_size": 1, "total_variation": 1.0}}, "less than 1"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),
         ({"calibration": {"data": [0, -1] + [0] * 19, "source": [0] * 21}}, "must not fall"),

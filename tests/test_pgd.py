@@ -704,6 +704,8 @@ def test_tone_lock_does_not_mix_a_batch():
         {"tone_sigma": math.nan},
         {"headroom": -0.1},
         {"headroom": 1.1},
+        {"footroom": -0.1},
+        {"footroom": 1.1},
         {"total_variation": 1.0},
         {"total_variation": -0.1},
         {"total_variation": math.nan},
@@ -773,12 +775,33 @@ def test_headroom_slows_down_near_black_and_white():
     assert torch.equal(attack(lambda x: -(x**2).flatten(1).sum(1), ends, stuck), ends)
 
 
+def test_with_footroom_light_changes_in_proportion():
+    source = torch.tensor([0.0, 0.1, 0.4, 0.8]).view(1, 1, 1, 4).expand(1, 3, 4, 4).clone()
+
+    def moved(footroom):
+        pgd = PGD(steps=1, step_size=0.5, footroom=footroom)
+        return (attack(lambda x: x.flatten(1).sum(1), source, pgd) - source)[0, 0, 0]
+
+    share = moved(1.0)[1:] / source[0, 0, 0, 1:]
+    torch.testing.assert_close(share, share[:1].expand(3), rtol=1e-4, atol=0)
+    assert float(share[0]) < -0.05
+    assert float(moved(1.0)[0]) == 0
+    half = moved(0.5)
+    assert float(half[1] / half[3]) == pytest.approx(0.55 / 0.9, rel=1e-4)
+
+
 def test_shaped_moves_keep_to_the_mask_the_box_and_the_batch():
     source = stripes_and_noise(3)
     mask = torch.zeros(2, 1, 32, 32, dtype=torch.bool)
     mask[:, :, 8:20, 4:30] = True
     pgd = PGD(
-        steps=4, step_size=1.0, tone_lock=0.4, colour_lock=0.2, headroom=0.8, total_variation=0.3
+        steps=4,
+        step_size=1.0,
+        tone_lock=0.4,
+        colour_lock=0.2,
+        headroom=0.8,
+        footroom=0.3,
+        total_variation=0.3,
     )
 
     def energy(x):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.conftest import EXAMPLES, pixels
 from translate import DeviceError, InputError, Options, SettingsError, Translator
+from translate.options import BENDS
 
 CPU = {"device": "cpu", "dtype": "float32"}
 
@@ -165,6 +166,7 @@ def test_remarks(tiny: Translator, photo: Path) -> None:
         ({"seed": -1}, "seed is -1"),
         ({"max_pixels": 0}, "max_pixels is 0"),
         ({"headroom": 2.0}, "headroom is 2"),
+        ({"footroom": 2.0}, "footroom is 2"),
         ({"total_variation": 1.0}, "total_variation is 1"),
     ],
 )
@@ -173,7 +175,7 @@ def test_options_out_of_range(options: dict[str, float], message: str) -> None:
         Options(**options)  # type: ignore[arg-type]
 
 
-SHAPE = {"tone_lock": 0.1, "colour_lock": 0.2, "headroom": 0.3, "total_variation": 0.4}
+SHAPE = {name: 0.1 * i for i, name in enumerate(BENDS, 1)}
 
 
 @pytest.mark.parametrize("name", SHAPE)

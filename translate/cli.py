@@ -27,6 +27,7 @@ from translate.console import (
     Dtype,
     Eps,
     FacesFlag,
+    Footroom,
     FramingFlag,
     Headroom,
     MaxPixels,
@@ -73,6 +74,7 @@ def image(
     tone_lock: ToneLock = None,
     colour_lock: ColourLock = None,
     headroom: Headroom = None,
+    footroom: Footroom = None,
     total_variation: TotalVariation = None,
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
@@ -98,6 +100,7 @@ def image(
         tone_lock=tone_lock,
         colour_lock=colour_lock,
         headroom=headroom,
+        footroom=footroom,
         total_variation=total_variation,
     )
     check_target(out, overwrite=overwrite)

@@ -34,6 +34,9 @@ ColourLock = Annotated[
 Headroom = Annotated[
     float | None, typer.Option(help="0 to 1: avoid plain black and white; default: domain's.")
 ]
+Footroom = Annotated[
+    float | None, typer.Option(help="0 to 1: keep what is in the shadows; default: domain's.")
+]
 TotalVariation = Annotated[
     float | None, typer.Option(help="0 to below 1: flatter areas, less grain; default: domain's.")
 ]

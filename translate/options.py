@@ -13,7 +13,7 @@ from translate.image_io import DEFAULT_MAX_PIXELS
 from translate.pgd import PGD
 
 SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
-BENDS = ("tone_lock", "colour_lock", "headroom", "total_variation")
+BENDS = ("tone_lock", "colour_lock", "headroom", "footroom", "total_variation")
 
 
 def own_pgd(descent: Descent, height: int, width: int) -> PGD:
@@ -32,6 +32,7 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         tone_lock=descent.tone_lock,
         colour_lock=descent.colour_lock,
         headroom=descent.headroom,
+        footroom=descent.footroom,
         total_variation=descent.total_variation,
     )
 
@@ -53,6 +54,7 @@ class Options:
             takes the domain's.
         colour_lock: the same for all colour: at 1 only brightness changes.
         headroom: 0…1, how much black and white are avoided; None takes the domain's.
+        footroom: 0…1, how much shadows keep what is in them; None takes the domain's.
         total_variation: 0 to below 1, how flat areas become; None takes the domain's.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
         faces: with face framing, `all` that are found or the `largest`.
@@ -71,6 +73,7 @@ class Options:
     tone_lock: float | None = None
     colour_lock: float | None = None
     headroom: float | None = None
+    footroom: float | None = None
     total_variation: float | None = None
     framing: Framing = "auto"
     faces: Faces = "largest"

@@ -43,6 +43,9 @@ class PGD:
         headroom: in [0,1]; how much slower a value moves near black and white than in the middle of
             the range (affine scaling, as interior-point methods have it for a box), so that
             faces are not blown out. At 1 a value there does not move at all.
+        footroom: in [0,1]; how much slower a value moves the darker it is. At 1 its speed is
+            proportional to its light, as exposure changes it (exponentiated gradient), so that
+            shadows keep what is in them while the bright parts of a day turn into night.
         total_variation: in [0,1); weight of the direction that flattens the picture beside the
             energy's own, of weight 1: flat areas with clear edges instead of grain.
 
@@ -61,6 +64,7 @@ class PGD:
     colour_lock: float = 0.0
     tone_sigma: float = 12.0
     headroom: float = 0.0
+    footroom: float = 0.0
     total_variation: float = 0.0
 
     def __post_init__(self) -> None:
@@ -86,6 +90,8 @@ class PGD:
             raise SettingsError(f"tone_sigma is {self.tone_sigma}; use a positive number")
         if not 0 <= self.headroom <= 1:
             raise SettingsError(f"headroom is {self.headroom}; use a number from 0 to 1")
+        if not 0 <= self.footroom <= 1:
+            raise SettingsError(f"footroom is {self.footroom}; use a number from 0 to 1")
         if not 0 <= self.total_variation < 1:
             raise SettingsError(
                 f"total_variation is {self.total_variation}; use a number from 0 to below 1"
@@ -293,8 +299,9 @@ def _move(
     x: Tensor, gradient: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None
 ) -> Tensor:
     gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
-    speed = room(x, pgd.headroom).sqrt() if pgd.headroom > 0 else None  # half before, half after
-    if speed is not None:
+    speed = None
+    if pgd.headroom > 0 or pgd.footroom > 0:
+        speed = room(x, pgd.headroom, pgd.footroom).sqrt()  # half before the locks, half after
         gradient = gradient * speed
     gradient = unlocked(gradient, pgd.tone_lock, pgd.colour_lock, pgd.tone_sigma)
     if speed is not None:

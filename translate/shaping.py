@@ -32,10 +32,10 @@ def unlocked(gradient: Tensor, tone: float, colour: float, sigma: float) -> Tens
     return gradient
 
 
-def room(x: Tensor, headroom: float) -> Tensor:
-    """How fast each value of (N,3,H,W) may move, in [0,1]: full speed in the middle of the range,
-    1 − headroom at black and white; see `PGD.headroom`."""
-    return 1 - headroom * (2 * x - 1) ** 2
+def room(x: Tensor, headroom: float, footroom: float) -> Tensor:
+    """How fast each value of (N,3,H,W) may move, in [0,1]: 1 − headroom at black and white, and
+    as much slower the darker it is, by 1 − footroom at black; see `PGD`."""
+    return (1 - headroom * (2 * x - 1) ** 2) * (1 - footroom * (1 - x))
 
 
 def variation_slope(x: Tensor) -> Tensor:

@@ -163,7 +163,7 @@ class Recipe(_Settings):
         sample_coarse: shares of their walk at each halving, see `Descent`.
         sample_smooth: sigma of the blur they set out from, as a share of the size.
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
-        sample_headroom, sample_total_variation: what they avoid, see `Descent`.
+        sample_headroom, sample_footroom, sample_total_variation: what they avoid, see `Descent`.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -189,6 +189,7 @@ class Recipe(_Settings):
     sample_tone_lock: float = Field(default=0.0, ge=0, le=1)
     sample_colour_lock: float = Field(default=0.0, ge=0, le=1)
     sample_headroom: float = Field(default=0.0, ge=0, le=1)
+    sample_footroom: float = Field(default=0.0, ge=0, le=1)
     sample_total_variation: float = Field(default=0.0, ge=0, lt=1)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
@@ -222,6 +223,7 @@ class Recipe(_Settings):
             tone_lock=self.sample_tone_lock,
             colour_lock=self.sample_colour_lock,
             headroom=self.sample_headroom,
+            footroom=self.sample_footroom,
             total_variation=self.sample_total_variation,
         )
 

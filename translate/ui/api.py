@@ -46,6 +46,7 @@ class Endpoints:
         colour_lock: float | None = None,
         headroom: float | None = None,
         total_variation: float | None = None,
+        footroom: float | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Translate one photo: a PNG of its own size, and what happened as JSON."""
         if photo is None:
@@ -61,6 +62,7 @@ class Endpoints:
             tone_lock=tone_lock,
             colour_lock=colour_lock,
             headroom=headroom,
+            footroom=footroom,
             total_variation=total_variation,
         )
         wish = Wish(
@@ -130,13 +132,14 @@ def build(studio: Studio) -> None:
         colour_lock = gr.Number(None, label="colour lock: 0 to 1")
         headroom = gr.Number(None, label="headroom: 0 to 1")
         variation = gr.Number(None, label="total variation: 0 to below 1")
+        footroom = gr.Number(None, label="footroom: 0 to 1")
         second = gr.Textbox("", label="second domain")
         share = gr.Number(0.5, label="share of the second domain")
         file = gr.File(label="result")
         info = gr.JSON(label="what happened")
     on = gr.Button(visible=False)
     lengths, blend = [steps, step_size, eps], [second, share]
-    bends = [tone_lock, colour_lock, headroom, variation]
+    bends = [tone_lock, colour_lock, headroom, variation, footroom]
     on.click(
         ends.translate,
         [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *bends],

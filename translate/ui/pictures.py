@@ -50,6 +50,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "tone_lock": pgd.tone_lock,
         "colour_lock": pgd.colour_lock,
         "headroom": pgd.headroom,
+        "footroom": pgd.footroom,
         "total_variation": pgd.total_variation,
         "framing": options.framing,
         "faces": options.faces,
