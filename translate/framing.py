@@ -131,7 +131,7 @@ def find_windows(
 
 def extract(rgb: Pixels, window: Window) -> Pixels:
     """What the model sees: a new (out_height, out_width, 3) uint8 image, Lanczos-filtered."""
-    return resized(part(rgb, window), window.out_width, window.out_height)
+    return _resized(part(rgb, window), window.out_width, window.out_height)
 
 
 def _window(place: tuple[int, int], size: tuple[int, int], out: tuple[int, int]) -> Window:
@@ -172,7 +172,7 @@ def part(rgb: Pixels, window: Window) -> Pixels:
     return rgb[window.top : bottom, window.left : right]
 
 
-def resized(rgb: Pixels, width: int, height: int) -> Pixels:
+def _resized(rgb: Pixels, width: int, height: int) -> Pixels:
     """Antialiased Lanczos, up or down; a large reduction is prepared by a box filter."""
     image = Image.fromarray(np.ascontiguousarray(rgb))
     return np.array(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))

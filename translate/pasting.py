@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from translate.errors import InputError
-from translate.framing import Pixels, Window, check_pixels, extract, part, resized
+from translate.framing import Pixels, Window, check_pixels, extract, part
 from translate.upsampling import carry_up
 
 Floats = npt.NDArray[np.float32]
@@ -65,7 +65,7 @@ def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
     height, width = pasted.shape[:2]
     across = _ramp(window.left, window.width, width)
     down = _ramp(window.top, window.height, height)
-    inside, new = part(pasted, window), resized(result, window.width, window.height)
+    inside, new = part(pasted, window), _fitted(result, window)
     for top in range(0, window.height, _STRIP):
         rows = slice(top, top + _STRIP)
         _mix(inside[rows], new[rows], down[rows, None] * across)
@@ -82,10 +82,18 @@ def _blend_face(pasted: Pixels, window: Window, result: Pixels) -> None:
     layers = (_in_photos_light(extract(pasted, window), result), 1 - unlit), (result, lit)
     inside, size = part(pasted, window), (window.width, window.height)
     for layer, weights in layers:
-        new, weights = resized(layer, *size), cast("Floats", cv2.resize(weights, size))
+        new, weights = _fitted(layer, window), cast("Floats", cv2.resize(weights, size))
         for top in range(0, window.height, _STRIP):
             rows = slice(top, top + _STRIP)
             _mix(inside[rows], new[rows], weights[rows])
+
+
+def _fitted(result: Pixels, window: Window) -> Pixels:
+    """A result at the size of its window, nearly always larger than what the model saw."""
+    larger = window.width >= window.out_width and window.height >= window.out_height
+    filtering = cv2.INTER_CUBIC if larger else cv2.INTER_AREA
+    fitted = cv2.resize(result, (window.width, window.height), interpolation=filtering)
+    return cast("Pixels", fitted)
 
 
 def _mix(old: Pixels, new: Pixels, weights: Floats) -> None:
