@@ -629,6 +629,44 @@ def test_smoothing_is_where_the_first_move_sets_out():
     assert torch.equal(settled, source)
 
 
+def test_bright_pictures_sink_to_the_exposure_and_dark_ones_stay():
+    source = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    source[1] *= 0.2
+    still = PGD(steps=6, step_size=1e-9, exposure=0.25)
+
+    def energy(x):
+        return x.flatten(1).sum(1)
+
+    states = list(descend(energy, source, still))
+    means = torch.stack([state.x.mean(dim=(1, 2, 3)) for state in states])
+    ratio = means[1:, 0] / means[:-1, 0]
+    torch.testing.assert_close(ratio[:4], ratio[:1].expand(4), rtol=1e-4, atol=0)
+    torch.testing.assert_close(ratio[4:], torch.ones(2), rtol=1e-5, atol=0)
+    assert float(means[-1, 0]) == pytest.approx(0.25, abs=1e-4)
+    torch.testing.assert_close(
+        states[-1].x[0] / source[0],
+        (states[-1].x[0] / source[0]).mean().expand(3, 8, 8),
+        rtol=1e-4,
+        atol=0,
+    )
+    torch.testing.assert_close(states[-1].x[1], source[1], rtol=0, atol=1e-6)
+    torch.testing.assert_close(states[2].energy, energy(states[2].x))
+    torch.testing.assert_close(attack(energy, source, still), states[-1].x)
+    near = PGD(steps=6, step_size=1e-9, exposure=0.25, eps=0.5)
+    mask = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    mask[..., :4] = True
+    *_, end = descend(energy, source, near, mask=mask)
+    assert float(end.distance.max()) <= 0.5001
+    assert torch.equal(end.x[..., 4:], source[..., 4:])
+    assert bool((end.x[0, ..., :4] < source[0, ..., :4]).all())
+
+
+@pytest.mark.parametrize("exposure", [0.0, 1.1, math.nan])
+def test_exposure_is_checked(exposure):
+    with pytest.raises(SettingsError, match="exposure"):
+        PGD(steps=1, step_size=1.0, exposure=exposure)
+
+
 @pytest.mark.parametrize("smooth", [-1.0, math.inf])
 def test_smooth_is_checked(smooth):
     with pytest.raises(SettingsError, match="smooth"):

@@ -24,7 +24,8 @@ CARD_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 # Raised when an older program could no longer read the card rightly: 2 brought other `arch`, and
 # `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
-# `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom`.
+# `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
+# `exposure`.
 # A card keeps the lowest format that is enough for it.
 CARD_FORMAT = 5
 MAX_CARD_BYTES = 1_000_000
@@ -44,6 +45,7 @@ class Descent(BaseModel):
         coarse: shares of the moves that follow the energy as seen from one, two, … halvings away
             (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
+        exposure: see `translate.pgd.PGD`.
         tone_lock, colour_lock, headroom, footroom, total_variation: see `translate.pgd.PGD`; what
             is slow there is wider than `TONE` of the picture.
     """
@@ -55,6 +57,7 @@ class Descent(BaseModel):
     decay: float = Field(default=0.0, ge=0, le=1)
     coarse: tuple[Unit, ...] = Field(default=(), max_length=7)
     smooth: float = Field(default=0.0, ge=0, le=64)
+    exposure: float = Field(default=1.0, gt=0, le=1)
     tone_lock: Unit = 0.0
     colour_lock: Unit = 0.0
     headroom: Unit = 0.0
@@ -181,7 +184,7 @@ class Domain(BaseModel):
             raise ValueError(
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
-                "level need 4, pgd.footroom needs 5"
+                "level need 4, pgd.footroom and pgd.exposure need 5"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -200,7 +203,7 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
-    if pgd.footroom:
+    if pgd.footroom or pgd.exposure < 1:
         return 5
     if isinstance(network.blocks, tuple) or pgd.headroom or pgd.total_variation:
         return 4

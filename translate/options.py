@@ -28,6 +28,7 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         step_size=descent.step_size,
         decay=descent.decay,
         smooth=descent.smooth,
+        exposure=descent.exposure,
         tone_sigma=TONE * math.sqrt(height * width),
         tone_lock=descent.tone_lock,
         colour_lock=descent.colour_lock,

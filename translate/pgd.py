@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from translate.errors import SettingsError
-from translate.shaping import TINY, l2_norm, room, unit, unlocked, variation_slope
+from translate.shaping import TINY, dimming, l2_norm, room, unit, unlocked, variation_slope
 from translate.smooth import smoothed
 
 Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
+SETTING = 4  # moves in which a picture sinks to `PGD.exposure`
 ScaledEnergy = Callable[..., Tensor]  # the same, and `halvings=` (`EnergyModel.energy`)
 Guide = Callable[[int], Energy | None]  # move -> the energy that it follows; None: the usual one
 
@@ -34,6 +35,9 @@ class PGD:
             needs a generator.
         smooth: sigma in pixels of the Gaussian blur that the first move sets out from, ≥ 0; the
             blur takes away what the walk would have to, as skin texture on the way to a drawing.
+        exposure: in (0,1]; mean value that a brighter picture is brought down to, all its values
+            by one factor, in the course of the first `SETTING` moves, beside those moves: day for
+            night. A dark walk sets out from there, and no white sky has to lose its light first.
         tone_lock: in [0,1]; share of the gradient's slow part that every move leaves out, so that
             broad light and colour stay the source's and the whole length of a move goes into
             structure. The slow part is positive semidefinite, so the move still leads downhill.
@@ -60,6 +64,7 @@ class PGD:
     decay: float = 0.0
     random_start: float = 0.0
     smooth: float = 0.0
+    exposure: float = 1.0
     tone_lock: float = 0.0
     colour_lock: float = 0.0
     tone_sigma: float = 12.0
@@ -82,6 +87,8 @@ class PGD:
             raise SettingsError(f"random_start is {self.random_start}; use 0 or more")
         if not 0 <= self.smooth < math.inf:
             raise SettingsError(f"smooth is {self.smooth}; use 0 or more")
+        if not 0 < self.exposure <= 1:
+            raise SettingsError(f"exposure is {self.exposure}; use a number above 0, 1 at most")
         if not 0 <= self.tone_lock <= 1:
             raise SettingsError(f"tone_lock is {self.tone_lock}; use a number from 0 to 1")
         if not 0 <= self.colour_lock <= 1:
@@ -289,10 +296,13 @@ def _next(
 
 
 def _place(x: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None) -> Tensor:
-    """Where move `index` sets out from: x itself, and at the start of a walk x smoothed."""
-    if index > 0 or pgd.smooth == 0:
-        return x
-    return _project(smoothed(x, pgd.smooth), source, pgd, mask)
+    """Where move `index` sets out from: x, or at the start of a walk x smoothed or darker."""
+    place = x
+    if index == 0 and pgd.smooth > 0:
+        place = smoothed(place, pgd.smooth)
+    if index < SETTING and pgd.exposure < 1:
+        place = place * dimming(source, pgd.exposure) ** (1 / SETTING)
+    return x if place is x else _project(place, source, pgd, mask)
 
 
 def _move(

@@ -38,6 +38,11 @@ def room(x: Tensor, headroom: float, footroom: float) -> Tensor:
     return (1 - headroom * (2 * x - 1) ** 2) * (1 - footroom * (1 - x))
 
 
+def dimming(x: Tensor, exposure: float) -> Tensor:
+    """(N,C,H,W) -> (N,1,1,1): the factor, 1 at most, that brings each mean down to `exposure`."""
+    return (exposure / x.mean(dim=(1, 2, 3), keepdim=True).clamp_min(TINY)).clamp_max(1.0)
+
+
 def variation_slope(x: Tensor) -> Tensor:
     """Gradient of the total variation Σ√(d² + EDGE²) over the differences d of neighbours (Rudin,
     Osher, Fatemi 1992): (N,3,H,W) -> (N,3,H,W)."""

@@ -162,6 +162,7 @@ class Recipe(_Settings):
         sample_steps: PGD steps they take.
         sample_coarse: shares of their walk at each halving, see `Descent`.
         sample_smooth: sigma of the blur they set out from, as a share of the size.
+        sample_exposure: mean light they set out with, see `Descent`.
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
         sample_headroom, sample_footroom, sample_total_variation: what they avoid, see `Descent`.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
@@ -186,6 +187,7 @@ class Recipe(_Settings):
     sample_steps: int = Field(default=18, ge=1)
     sample_coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     sample_smooth: float = Field(default=0.0, ge=0, le=0.2)
+    sample_exposure: float = Field(default=1.0, gt=0, le=1)
     sample_tone_lock: float = Field(default=0.0, ge=0, le=1)
     sample_colour_lock: float = Field(default=0.0, ge=0, le=1)
     sample_headroom: float = Field(default=0.0, ge=0, le=1)
@@ -220,6 +222,7 @@ class Recipe(_Settings):
             step_size=round(self.sample_travel * math.sqrt(3) * size / self.sample_steps, 6),
             coarse=self.sample_coarse[: len(self.stages[stage].coarse)],
             smooth=self.sample_smooth * size,
+            exposure=self.sample_exposure,
             tone_lock=self.sample_tone_lock,
             colour_lock=self.sample_colour_lock,
             headroom=self.sample_headroom,

@@ -251,7 +251,8 @@ class Trainer:
         pgd = PGD(steps=self.position.k, step_size=length)
         if self._draw(999_979) >= self.recipe.as_sampled:
             return pgd
-        return replace(self._translation(), steps=pgd.steps, step_size=length, smooth=0.0)
+        sampled = self._translation()
+        return replace(sampled, steps=pgd.steps, step_size=length, smooth=0.0, exposure=1.0)
 
     def _translation(self) -> PGD:
         size = self.stage.size
