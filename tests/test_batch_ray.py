@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +45,69 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(f.relative_to(folder)): f.read_bytes() for f in files}
 
 
-def test_two_actors_give_the_files_of_the_plain_run(tiny_domain: Path, tmp_path: Path) -> None:
-    source = tmp_path / "in"
-    (source / "sub").mkdir(parents=True)
+def photos(folder: Path, count: int) -> Path:
+    (folder / "sub").mkdir(parents=True)
     random = np.random.default_rng(0)
-    for index in range(12):
+    for index in range(count):
         noise = random.integers(0, 256, (40, 48, 3), dtype=np.uint8)
         suffix = ("png", "jpg", "webp")[index % 3]
-        Image.fromarray(noise).save(source / ("sub" if index % 2 else "") / f"{index:02d}.{suffix}")
+        Image.fromarray(noise).save(folder / ("sub" if index % 2 else "") / f"{index:02d}.{suffix}")
+    return folder
+
+
+def start(source: Path, out: Path, domain: Path, *more: str) -> subprocess.Popen[str]:
+    """A run in a process of its own; on Ray if `more` says so."""
+    script = ON_RAY if "ray" in more else "from translate.cli import batch_main; batch_main()"
+    flags = ["-d", domain, "--batch-size", "1", "--workers", "1", "--device", "cpu"]
+    command = [sys.executable, "-c", script, source, out, *flags, *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_actors_give_the_files_of_the_plain_run(tiny_domain: Path, tmp_path: Path) -> None:
+    source = photos(tmp_path / "in", 12)
     (source / "zz.jpg").write_bytes(b"no image")
     plain, spread = tmp_path / "plain", tmp_path / "spread"
-    scripts = {plain: "from translate.cli import batch_main; batch_main()", spread: ON_RAY}
-    flags = ["-d", tiny_domain, "--batch-size", "1", "--workers", "1", "--device", "cpu"]
-    for out, script in scripts.items():
-        command = [sys.executable, "-c", script, source, out, *flags]
-        more = ["--engine", "ray"] if out == spread else []
-        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
-        assert done.returncode == 1, done.stderr
-        assert "12 translated, 0 skipped (finished before), 1 failed" in done.stdout
+    for out, more in ((plain, ()), (spread, ("--engine", "ray"))):
+        process = start(source, out, tiny_domain, *more)
+        stdout, stderr = process.communicate()
+        assert process.returncode == 1, stderr
+        assert "12 translated, 0 skipped (finished before), 1 failed" in stdout
     assert contents(spread) == contents(plain)
     assert lines(spread) == lines(plain)
+
+
+def test_a_stopped_run_goes_on_where_it_was(tiny_domain: Path, tmp_path: Path) -> None:
+    source, out = photos(tmp_path / "in", 24), tmp_path / "out"
+    slow = ("--steps", "300", "--dtype", "float32")
+    process = start(source, out, tiny_domain, *slow, "--engine", "ray")
+    journal = out / "run.jsonl"
+    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    done = lines(out)
+    assert 3 <= len(done) < 24
+    assert all((out / record["output"]).is_file() for record in done.values())
+    assert not list(out.rglob("*.tmp"))
+
+    process = start(source, out, tiny_domain, *slow, "--engine", "ray")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert f"{24 - len(done)} translated, {len(done)} skipped (finished before)" in stdout
+    plain = start(source, tmp_path / "plain", tiny_domain, *slow)
+    plain.communicate()
+    assert contents(out) == contents(tmp_path / "plain")
+
+
+def test_fail_fast_stops_at_the_first_failure(tiny_domain: Path, tmp_path: Path) -> None:
+    source, out = photos(tmp_path / "in", 24), tmp_path / "out"
+    (source / "00.png").write_bytes(b"no image")
+    process = start(source, out, tiny_domain, "--steps", "300", "--fail-fast", "--engine", "ray")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 1, stderr
+    assert "1 failed" in stdout
+    assert len(lines(out)) < 24
+    assert not list(out.rglob("*.tmp"))
