@@ -1,0 +1,83 @@
+"""Make the pictures of README.md and the domains' thumbnails anew, with what is bundled now.
+
+    python docs/pictures.py
+
+docs/web.png is made by `python -m tests.picture`, docs/shaping.png belongs to networks of the past.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from PIL import Image
+
+from translate import Options, Translator
+from translate.generate import generate
+from translate.grid import image_grid
+from translate.hub import bundled_domains
+from translate.image_io import write_image
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+GAP = 4
+THUMBNAILS = {"anime": "astronaut", "cartoon": "astronaut", "cat": "hopper", "night": "temple"}
+
+
+def sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Pictures of one size, a white gap between them."""
+    width, height = rows[0][0].size
+    across = len(rows[0]) * (width + GAP) - GAP
+    whole = Image.new("RGB", (across, len(rows) * (height + GAP) - GAP), "white")
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            whole.paste(picture, (x * (width + GAP), y * (height + GAP)))
+    return whole
+
+
+def square(picture: Image.Image, side: int) -> Image.Image:
+    """The largest square at the top, in the middle."""
+    short = min(picture.size)
+    left = (picture.width - short) // 2
+    box = (left, 0, left + short, short)
+    return picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS, box=box)
+
+
+def translated(translator: Translator, name: str, *, crop_only: bool = False) -> Image.Image:
+    """An example in the translator's domain."""
+    options = Options(crop_only=crop_only)
+    return cast("Image.Image", translator(EXAMPLES / f"{name}.jpg", options))
+
+
+def main() -> None:
+    """Everything, from the fastest on."""
+    domains = {name: Translator.load(name) for name in bundled_domains()}
+    for name, example in THUMBNAILS.items():
+        picture = square(translated(domains[name], example, crop_only=True), 112)
+        picture.save(ROOT / "weights" / name / "thumbnail.webp", quality=90)
+
+    anime, photo = domains["anime"], EXAMPLES / "astronaut.jpg"
+    frames = list(anime.frames(photo, Options(crop_only=True)))
+    parts = [frames[math.ceil(i * (len(frames) - 1) / 5)].image for i in range(6)]
+    sheet([[square(part, 192) for part in parts]]).save(ROOT / "docs" / "anime.png")
+
+    rows: list[list[Image.Image]] = []
+    for name in ("astronaut", "hopper"):
+        with Image.open(EXAMPLES / f"{name}.jpg") as source:
+            row = [source.convert("RGB")]
+        row += [translated(domains[world], name) for world in ("anime", "cat", "cartoon")]
+        rows.append([square(picture, 256) for picture in row])
+    sheet(rows).save(ROOT / "docs" / "worlds.jpg", quality=92)
+
+    night = translated(domains["night"], "temple")
+    with Image.open(EXAMPLES / "temple.jpg") as day:
+        sheet([[day.convert("RGB"), night]]).save(ROOT / "docs" / "night.jpg", quality=92)
+
+    faces = image_grid(generate(anime, 16, seed=3), columns=4)
+    write_image(faces, ROOT / "docs" / "generated.png", overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
