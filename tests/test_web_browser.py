@@ -412,6 +412,14 @@ def test_before_and_after_are_compared_by_keys(page: Page, photo: Path) -> None:
     assert shares[2] < shares[1] - 15
     assert shares[3] >= 95
     assert shares[4] <= 5
+    box, middle = page.locator("#compare").bounding_box(), handle.bounding_box()
+    assert box is not None
+    assert middle is not None
+    page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], middle["y"] + 5, steps=4)
+    page.mouse.up()
+    expect(handle).to_have_attribute("aria-valuenow", re.compile(r"^(2\d|3\d)$"))
 
 
 def test_pictures_have_words_for_those_who_do_not_see_them(page: Page, photo: Path) -> None:

@@ -112,8 +112,11 @@ JS = """() => {
     say(handle, "aria-label", "Before and after: percent of the photo that is shown");
     say(handle, "aria-valuemin", "0");
     say(handle, "aria-valuemax", "100");
-    say(handle, "aria-valuenow", String(share()));
+    const count = () => say(handle, "aria-valuenow", String(share()));
+    count();
     if (handle.onkeydown) return;
+    new MutationObserver(count)
+      .observe(wrap, {attributes: true, attributeFilter: ["style"], subtree: true});
     handle.onkeydown = event => {
       const width = wrap.getBoundingClientRect().width;
       const by = {ArrowLeft: -0.05, ArrowDown: -0.05, ArrowRight: 0.05, ArrowUp: 0.05,
@@ -121,7 +124,6 @@ JS = """() => {
       if (!by) return;
       event.preventDefault();
       slide(handle, by * width);
-      requestAnimationFrame(() => say(handle, "aria-valuenow", String(share())));
     };
   };
   document.addEventListener("error", event => {
