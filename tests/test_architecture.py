@@ -23,6 +23,7 @@ LAYERS = (
     ("networks", "shaping"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "masking"),
+    ("pasting",),
     ("energy", "imageset", "frame", "options"),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),
