@@ -156,13 +156,13 @@ def test_decoding_translating_and_encoding_overlap(
         return finish(self, job, ends)
 
     class Busy(Translator):
-        def descend(self, x: torch.Tensor, *others: Any) -> Any:
+        def descend(self, x: torch.Tensor, *others: Any, **more: Any) -> Any:
             batches.append(len(x))
             if len(batches) == 2:
                 began.set()
                 assert decoded.wait(60)
                 assert written.wait(60)
-            return super().descend(x, *others)
+            return super().descend(x, *others, **more)
 
     monkeypatch.setattr(Workshop, "decode", slow_decode)
     monkeypatch.setattr(Workshop, "finish", slow_finish)

@@ -629,6 +629,36 @@ def test_smoothing_is_where_the_first_move_sets_out():
     assert torch.equal(settled, source)
 
 
+@pytest.mark.parametrize("stop", [None, -1e9])
+def test_energies_between_are_measured_if_they_are_wanted(stop):
+    source = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    looks = []
+
+    def energy(x):
+        looks.append("near")
+        return (x**2).flatten(1).sum(1)
+
+    def far(x):
+        looks.append("far")
+        return (x[..., ::2] ** 2).flatten(1).sum(1)
+
+    def guide(index):
+        return far if index % 2 else None
+
+    pgd, walks = PGD(steps=5, step_size=0.3, smooth=1.0), []
+    for measured in (True, False):
+        looks.clear()
+        walks.append(list(descend(energy, source, pgd, guide=guide, stop=stop, measured=measured)))
+    assert looks.count("near") == (5 if stop is None else 7)
+    for index, (full, short) in enumerate(zip(*walks, strict=True)):
+        assert torch.equal(full.x, short.x)
+        if stop is None and index in (1, 3):
+            assert bool(short.energy.isnan().all())
+        else:
+            assert torch.equal(full.energy, short.energy)
+        assert not bool(full.energy.isnan().any())
+
+
 def test_bright_pictures_sink_to_the_exposure_and_dark_ones_stay():
     source = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     source[1] *= 0.2

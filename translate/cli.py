@@ -111,7 +111,8 @@ def image(
     first = last = None
     size = translator.domain.network.size
     total = options.pgd(translator.domain, size, size).steps + 1
-    for frame in _progress(translator.frames(photo, options), total):
+    frames = translator.frames(photo, options, measured=steps_dir is not None)
+    for frame in _progress(frames, total):
         first, last = first or frame, frame
         if steps_dir is not None:
             state = steps_dir / f"{out.stem}-{frame.index:03d}.png"

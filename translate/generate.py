@@ -59,7 +59,8 @@ def generate(
         x = _pictures(translator, start, count, generator, options)
     results: list[Tensor] = []
     for start_index in range(0, count, BATCH):
-        *_, (step, _last) = translator.descend(x[start_index : start_index + BATCH], options)
+        part = x[start_index : start_index + BATCH]
+        *_, (step, _last) = translator.descend(part, options, measured=False)
         results.append(step.x.cpu())
     return torch.cat(results)
 

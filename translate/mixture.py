@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Self
 
@@ -69,4 +70,5 @@ class Mixture(Translator):
             size = [network.size, network.size]
         if size != [height, width]:
             x = F.interpolate(x, size=size, mode="bilinear", antialias=True).clamp(0.0, 1.0)
-        return self.second.energy(x, min(halvings, network.furthest))
+        nearer = round(math.log2(own.size / network.size))  # the same distance in its own halvings
+        return self.second.energy(x, min(max(halvings - nearer, 0), network.furthest))

@@ -136,6 +136,7 @@ def descend(
     mask: Tensor | None = None,
     stop: Tensor | float | None = None,
     generator: torch.Generator | None = None,
+    measured: bool = True,
 ) -> Iterator[Step]:
     """Walk every image of a batch downhill (Yin, Li, Rohde 2022, section 3; Madry et al. 2018).
 
@@ -151,6 +152,8 @@ def descend(
         mask: bool, broadcastable to source; pixels where it is False stay bit-equal.
         stop: energy, one number or (N,), at or below which an image stays where it is.
         generator: source of randomness for `pgd.random_start`.
+        measured: whether every state's energy is wanted. Without it, and without `stop`, a state
+            in between whose move follows another energy than its own holds NaN: it costs a look.
 
     Yields:
         `pgd.steps` + 1 states, the source (after any random start) first.
@@ -166,7 +169,8 @@ def descend(
         if index == pgd.steps:
             value = _value(energy, x)
         else:
-            value, moved = _next(energy, guide, x, source, pgd, index, mask)
+            asked = measured or index == 0 or stop is not None
+            value, moved = _next(energy, guide, x, source, pgd, index, mask, asked)
         if stop is not None:
             active = active & (value > stop)
         yield Step(index, x, value, l2_norm(x - source), active)
@@ -285,13 +289,14 @@ def _next(
     pgd: PGD,
     index: int,
     mask: Tensor | None,
+    asked: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Energy of x, and where move `index` leads from there."""
+    """Energy of x, if it is asked for or known anyway, and where move `index` leads from there."""
     followed = (guide(index) if guide else None) or energy
     place = _place(x, source, pgd, index, mask)
     value, gradient = value_and_gradient(followed, place)
     if followed is not energy or place is not x:
-        value = _value(energy, x)
+        value = _value(energy, x) if asked else torch.full_like(value, math.nan)
     return value, _move(place, gradient, source, pgd, index, mask)
 
 

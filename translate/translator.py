@@ -113,11 +113,16 @@ class Translator:
             InputError: the photo cannot be read.
             SettingsError: an option does not fit the domain.
         """
-        *_, frame = self.frames(photo, options)
+        *_, frame = self.frames(photo, options, measured=False)
         return np.asarray(frame.image) if isinstance(photo, np.ndarray) else frame.image
 
     def frames(
-        self, photo: Source | Photo, options: Options = DEFAULTS, mask: Mask | None = None
+        self,
+        photo: Source | Photo,
+        options: Options = DEFAULTS,
+        mask: Mask | None = None,
+        *,
+        measured: bool = True,
     ) -> Iterator[Frame]:
         """Translate one photo step by step; see `__call__`. Closing the iterator stops it.
 
@@ -125,6 +130,8 @@ class Translator:
             photo: see `__call__`.
             options: how far and where.
             mask: (H,W) bool of the upright photo; where it is False, pixels stay bit-equal.
+            measured: whether energies between the first and the last frame are wanted: a third of
+                the time.
 
         Yields:
             Frames from the start to the result, at least one.
@@ -140,7 +147,7 @@ class Translator:
             check_mask(mask, photo.rgb)
             seen = torch.stack([_seen_mask(mask, window) for window in windows])
         start = None
-        for step, last in self._descend_pieces(x, options, seen):
+        for step, last in self._descend_pieces(x, options, seen, measured):
             start = step.energy if start is None else start
             yield Frame(
                 step,
@@ -161,11 +168,16 @@ class Translator:
         return HARDLY * (calibration.source[10] - calibration.target) / max(travel, 1e-9)
 
     def _descend_pieces(
-        self, x: Tensor, options: Options, mask: Tensor | None
+        self, x: Tensor, options: Options, mask: Tensor | None, measured: bool
     ) -> Iterator[tuple[Step, bool]]:
         """`descend` of any number of windows in little memory: a few at a time, step by step."""
         walks = [
-            self.descend(x[i : i + PIECE], options, None if mask is None else mask[i : i + PIECE])
+            self.descend(
+                x[i : i + PIECE],
+                options,
+                None if mask is None else mask[i : i + PIECE],
+                measured=measured,
+            )
             for i in range(0, len(x), PIECE)
         ]
         states = [next(walk) for walk in walks]
@@ -179,7 +191,12 @@ class Translator:
             ]
 
     def descend(
-        self, x: Tensor, options: Options = DEFAULTS, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        options: Options = DEFAULTS,
+        mask: Tensor | None = None,
+        *,
+        measured: bool = True,
     ) -> Iterator[tuple[Step, bool]]:
         """Walk a batch of windows downhill.
 
@@ -187,6 +204,7 @@ class Translator:
             x: (N,3,H,W) float32 in [0,1], any device.
             options: how far.
             mask: bool, broadcastable to x; pixels where it is False stay bit-equal.
+            measured: see `translate.pgd.descend`.
 
         Yields:
             States and whether no other follows.
@@ -202,7 +220,14 @@ class Translator:
         guide = seen_from(self.energy, self.domain.pgd.halvings)
         mask = None if mask is None else mask.to(self.device)
         for step in descend(
-            self.energy, x, pgd, guide=guide, mask=mask, stop=stop, generator=generator
+            self.energy,
+            x,
+            pgd,
+            guide=guide,
+            mask=mask,
+            stop=stop,
+            generator=generator,
+            measured=measured,
         ):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
             yield step, last

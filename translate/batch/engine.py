@@ -48,7 +48,7 @@ def descend_batch(translator: Translator, views: Sequence[Tensor], options: Opti
         options: how far.
     """
     before = last = None
-    for step, _ in translator.descend(torch.cat(list(views)), options):
+    for step, _ in translator.descend(torch.cat(list(views)), options, measured=False):
         before, last = step.energy if before is None else before, step
     assert before is not None
     assert last is not None

@@ -29,10 +29,15 @@ class InTurns(Translator):
     """Each step waits for its turn; nothing is held between steps. States are on the CPU."""
 
     def descend(
-        self, x: Tensor, options: Options = DEFAULTS, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        options: Options = DEFAULTS,
+        mask: Tensor | None = None,
+        *,
+        measured: bool = True,
     ) -> Iterator[tuple[Step, bool]]:
         """See `Translator.descend`."""
-        with closing(_descend(self, x, options, mask)) as steps:
+        with closing(_descend(self, x, options, mask, measured)) as steps:
             while True:
                 with _turn:
                     state = next(steps, None)
@@ -72,8 +77,9 @@ def _find(name: str) -> TranslatorInTurns:
 
 @on_gpu
 def _descend(
-    translator: InTurns, x: Tensor, options: Options, mask: Tensor | None
+    translator: InTurns, x: Tensor, options: Options, mask: Tensor | None, measured: bool
 ) -> Generator[tuple[Step, bool]]:
-    for step, last in Translator.descend(translator, x, options, mask):
+    walk = Translator.descend(translator, x, options, mask, measured=measured)
+    for step, last in walk:
         tensors = [t.cpu() for t in (step.x, step.energy, step.distance, step.active)]
         yield Step(step.index, *tensors), last
