@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import pixels
+from tests.conftest import pixels, write_domain
 from translate import Options, Translator
 from translate.errors import InputError, SettingsError
 from translate.masking import keep_outside, window_mask
@@ -47,6 +47,26 @@ def test_the_energy_is_the_weighted_sum_in_common_units(
     mixed = Mixture.of(*pair, 0.3).energy(x)
     expected = first.target + (first.source[10] - first.target) * (0.7 * a + 0.3 * b)
     torch.testing.assert_close(mixed, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_both_look_from_the_same_distance(
+    tiny_domain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One halving of a domain of 64 pixels is the whole picture of one of 32."""
+    large = write_domain(tmp_path / "large", size=64, channels=(8, 8, 16, 16, 16))
+    first, second = (Translator.load(str(d), device="cpu") for d in (large, tiny_domain))
+    looks = []
+    energy = second.energy
+
+    def spy(x: torch.Tensor, halvings: int = 0) -> torch.Tensor:
+        looks.append((tuple(x.shape[-2:]), halvings))
+        return energy(x, halvings)
+
+    monkeypatch.setattr(second, "energy", spy)
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    for halvings in range(4):
+        Mixture.of(first, second, 0.5).energy(x, halvings)
+    assert looks == [((32, 32), 0), ((32, 32), 0), ((32, 32), 1), ((32, 32), 2)]
 
 
 def test_mixtures_that_cannot_be(pair: tuple[Translator, Translator]) -> None:
