@@ -77,9 +77,10 @@ def _blend_face(pasted: Pixels, window: Window, result: Pixels) -> None:
     across = _bulge(window.left, window.width, window.out_width, width)
     down = _bulge(window.top, window.height, window.out_height, height)
     radius = (down[:, None] + across) ** np.float32(1 / _ROUNDNESS)
-    lit = _fading(radius, _TONES)
-    unlit = (1 - _fading(radius, _OVAL)) / np.maximum(1 - lit, 1e-6)
-    layers = (_in_photos_light(extract(pasted, window), result), 1 - unlit), (result, lit)
+    drawn, lit = _fading(radius, _OVAL), _fading(radius, _TONES)
+    # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
+    unlit = _in_photos_light(extract(pasted, window), result)
+    layers = (unlit, 1 - (1 - drawn) / np.maximum(1 - lit, 1e-6)), (result, lit)
     inside, size = part(pasted, window), (window.width, window.height)
     for layer, weights in layers:
         new, weights = _fitted(layer, window), cast("Floats", cv2.resize(weights, size))
