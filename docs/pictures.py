@@ -2,7 +2,8 @@
 
     python docs/pictures.py
 
-docs/web.png is made by `python -m tests.picture`, docs/shaping.png belongs to networks of the past.
+docs/web.png is made by `python -m tests.picture`; docs/shaping.png and docs/translated.jpg show
+networks of the past, too.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def main() -> None:
         sheet([[day.convert("RGB"), night]]).save(ROOT / "docs" / "night.jpg", quality=92)
 
     faces = image_grid(generate(anime, 16, seed=3), columns=4)
-    write_image(faces, ROOT / "docs" / "generated.png", overwrite=True)
+    write_image(faces, ROOT / "docs" / "generated.jpg", overwrite=True, quality=90)
 
 
 if __name__ == "__main__":
