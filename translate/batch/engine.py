@@ -19,9 +19,10 @@ from translate.translator import Translator
 Shape = tuple[int, int]
 """Height and width of a window."""
 
-AUTO_PIXELS = {"cuda": 64 * 256 * 256, "mps": 8 * 256 * 256, "cpu": 4 * 256 * 256}
+AUTO_PIXELS = {"cuda": 64 * 256 * 256, "mps": 8 * 256 * 256, "cpu": 16 * 256 * 256}
 """Window pixels per batch that `auto` begins with."""
-AUTO_MOST = 256  # images
+AUTO_MOST = {"cuda": 256, "mps": 256, "cpu": 16}
+"""And images: the whole photos wait in memory meanwhile, and on a CPU more gain nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +92,9 @@ class Engine:
             return self._fitting[shape]
         if self.batch_size is not None:
             return self.batch_size
-        pixels = AUTO_PIXELS.get(self.translator.device.type, AUTO_PIXELS["cpu"])
-        return min(max(1, pixels // (shape[0] * shape[1])), AUTO_MOST)
+        device = self.translator.device.type
+        kind = device if device in AUTO_PIXELS else "cpu"
+        return min(max(1, AUTO_PIXELS[kind] // (shape[0] * shape[1])), AUTO_MOST[kind])
 
     def run(self, views: Sequence[Tensor]) -> list[End | str]:
         """An end state, or the reason why there is none, for each window."""
