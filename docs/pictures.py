@@ -8,7 +8,6 @@ networks of the past, too.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -20,6 +19,7 @@ from translate.generate import generate
 from translate.grid import image_grid
 from translate.hub import bundled_domains
 from translate.image_io import write_image
+from translate.publish import sample_strip
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -59,10 +59,8 @@ def main() -> None:
         picture = square(translated(domains[name], example, crop_only=True), 112)
         picture.save(ROOT / "weights" / name / "thumbnail.webp", quality=90)
 
-    anime, photo = domains["anime"], EXAMPLES / "astronaut.jpg"
-    frames = list(anime.frames(photo, Options(crop_only=True)))
-    parts = [frames[math.ceil(i * (len(frames) - 1) / 5)].image for i in range(6)]
-    sheet([[square(part, 192) for part in parts]]).save(ROOT / "docs" / "anime.png")
+    anime = domains["anime"]
+    sample_strip(anime, EXAMPLES / "astronaut.jpg").save(ROOT / "docs" / "anime.png")
 
     rows: list[list[Image.Image]] = []
     for name in ("astronaut", "hopper"):

@@ -167,7 +167,7 @@ def test_a_lighter_result_leaves_no_seam() -> None:
         paste(photo, SQUARE, lighter),
         paste(photo, replace(SQUARE, face=False), lighter),
     )
-    assert (pasted[115:145, 125:155] == 200).all()
+    assert (pasted[100:160, 110:170] == 200).all()
     assert steepest(pasted) <= 3
     assert steepest(square) > 4
     np.testing.assert_array_equal(pasted[30:40], photo[30:40])  # the outer twentieth stays
@@ -203,7 +203,7 @@ def test_large_photos_are_pasted_in_strips_without_seams(monkeypatch: pytest.Mon
     photo = np.full((900, 800, 3), 100, np.uint8)
     window = Window(left=20, top=30, width=760, height=760, out_width=50, out_height=50, face=True)
     pasted = paste(photo, window, np.full((50, 50, 3), 200, np.uint8))
-    assert steepest(pasted) <= 3
+    assert steepest(pasted) <= 1
     monkeypatch.setattr(pasting, "_STRIP", 10_000)
     whole = paste(photo, window, np.full((50, 50, 3), 200, np.uint8))
     np.testing.assert_array_equal(pasted, whole)

@@ -16,7 +16,7 @@ from translate.shaping import TINY, dimming, l2_norm, room, unit, unlocked, vari
 from translate.smooth import smoothed
 
 Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
-SETTING = 4  # moves in which a picture sinks to `PGD.exposure`
+DIMMING = 4  # moves in which a picture sinks to `PGD.exposure`
 ScaledEnergy = Callable[..., Tensor]  # the same, and `halvings=` (`EnergyModel.energy`)
 Guide = Callable[[int], Energy | None]  # move -> the energy that it follows; None: the usual one
 
@@ -36,7 +36,7 @@ class PGD:
         smooth: sigma in pixels of the Gaussian blur that the first move sets out from, ≥ 0; the
             blur takes away what the walk would have to, as skin texture on the way to a drawing.
         exposure: in (0,1]; mean value that a brighter picture is brought down to, all its values
-            by one factor, in the course of the first `SETTING` moves, beside those moves: day for
+            by one factor, in the course of the first `DIMMING` moves, beside those moves: day for
             night. A dark walk sets out from there, and no white sky has to lose its light first.
         tone_lock: in [0,1]; share of the gradient's slow part that every move leaves out, so that
             broad light and colour stay the source's and the whole length of a move goes into
@@ -305,8 +305,8 @@ def _place(x: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None)
     place = x
     if index == 0 and pgd.smooth > 0:
         place = smoothed(place, pgd.smooth)
-    if index < SETTING and pgd.exposure < 1:
-        place = place * dimming(source, pgd.exposure) ** (1 / SETTING)
+    if index < DIMMING and pgd.exposure < 1:
+        place = place * dimming(source, pgd.exposure) ** (1 / DIMMING)
     return x if place is x else _project(place, source, pgd, mask)
 
 
