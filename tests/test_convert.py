@@ -656,6 +656,7 @@ def test_a_card_names_its_network(convert: Callable[..., Result], tmp_path: Path
         ({"network": {**card["network"], "arch": "transformer"}}, "network.arch"),
         ({"network": {**card["network"], "arch": "resnet50"}}, "pooled head"),
         ({"network": {**card["network"], "blocks": 2}}, "no number of blocks"),
+        ({"network": {**card["network"], "swish": 8}}, "no swish"),
         ({"network": {**card["network"], "channels": [2048] * 9, "size": 1024}}, "parameters"),
         ({"network": {**card["network"], "channels": [8, 2048], "size": 1024}}, "parameters"),
     ):

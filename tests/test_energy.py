@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from translate.energy import Downsample, EnergyModel, load_energy_model
 from translate.errors import DomainError, SettingsError
 from translate.networks.config import MAX_PARAMETERS, NetworkConfig
+from translate.networks.levels import bent
 
 HEADS = ("aligned", "pooled")
 
@@ -87,6 +88,48 @@ def test_grown_levels_have_their_own_number_of_blocks():
     assert model.grow((4,), (1,)).config.blocks == (1, 2, 0)
     assert network().grow((4,), (3,)).config.blocks == (3, 1, 1)
     assert network().grow((4,)).config.blocks == 1
+
+
+def test_swish_is_its_formula_and_close_to_the_kink_from_afar():
+    x = torch.linspace(-6, 6, 1201, dtype=torch.float64).requires_grad_()
+    y = bent(x, 4.0)
+    torch.testing.assert_close(y, 0.2 * x + 0.8 * x * torch.sigmoid(4 * x))
+    kinked = bent(x, 0.0)
+    torch.testing.assert_close(kinked, torch.where(x > 0, x, 0.2 * x))
+    assert (y - kinked).abs().max() < 0.06
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    assert slope.diff().abs().max() < 0.021  # 0.8 in one step at the kink
+    assert slope[0] == pytest.approx(0.2, abs=1e-6)
+    assert slope[-1] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_slopes_of_a_smooth_network_do_not_depend_on_the_last_digits():
+    """What makes the walk in bfloat16 end where the one in float32 does."""
+
+    def turned(swish):
+        torch.manual_seed(0)
+        model = EnergyModel(NetworkConfig(size=32, channels=(16, 16, 16), blocks=3, swish=swish))
+        x = images(32).requires_grad_()
+        exact, *others = (
+            torch.autograd.grad(energy.sum(), x)[0]
+            for energy in (model.energy(x), model.energy(x + 1e-3), low(model, x))
+        )
+        return [float((other - exact).norm() / exact.norm()) for other in others]
+
+    def low(model, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return model.energy(x)
+
+    kinked, smooth = turned(0.0), turned(8.0)
+    assert smooth[0] < kinked[0] / 5
+    assert smooth[1] < kinked[1] / 2
+
+
+@pytest.mark.parametrize("swish", [0.0, 8.0])
+def test_growing_keeps_the_nonlinearity(swish):
+    model = network(swish=swish)
+    grown = model.grow((4,))
+    assert {level.swish for level in grown.levels} == {grown.head.swish} == {swish}
 
 
 @pytest.mark.parametrize("head", HEADS)

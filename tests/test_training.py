@@ -64,6 +64,7 @@ k_max = 2
 auc_window = 1
 step_size = 0.5
 r1 = 0.1
+noise = 0.1
 
 [[stages]]
 size = 32
@@ -474,6 +475,7 @@ def test_lengths_grow_with_the_size_and_r1_with_its_square(new_trainer):
     recipe = new_trainer().recipe
     assert (recipe.step_size_at(0), recipe.step_size_at(1)) == (0.5, 1.0)
     assert (recipe.r1_at(0), recipe.r1_at(1)) == pytest.approx((0.1, 0.4))
+    assert new_trainer({"r2": 0.2}).recipe.r2_at(0) == pytest.approx(0.2)
     as_is = new_trainer(reference_size=0).recipe
     assert (as_is.step_size_at(1), as_is.r1_at(1)) == (0.5, 0.1)
 
@@ -484,6 +486,38 @@ def test_reports_tell_r1_and_travel_where_there_are_any(new_trainer):
     assert [math.isnan(r.r1) for r in reports] == [False, True] * 3
     assert [math.isnan(r.travel) for r in reports] == [True, True] + [False] * 4
     assert all(0 < r.travel <= 1 + 1e-5 for r in reports[2:])
+
+
+def test_both_sides_carry_noise_when_they_are_told_apart(new_trainer, monkeypatch):
+    """Each image its own, up to the stage's sigma; the walk and the penalty see none."""
+    trainer, seen = new_trainer({"k_start": 1, "noise": 0.2, "batch_size": 8, "r2": 0.1}), []
+    data, start = trainer.batch()
+    judge = trainer.model.forward
+
+    def spy(x, halvings=0):
+        seen.append(x.detach())
+        return judge(x, halvings)
+
+    monkeypatch.setattr(trainer.model, "forward", spy)
+    trainer.update()
+    walked, noisy, noisy_attacked, clean, attacked = seen
+    assert torch.equal(walked, start)
+    assert torch.equal(clean, data)
+    for sigmas in ((noisy - clean).std(dim=(1, 2, 3)), (noisy_attacked - attacked).std((1, 2, 3))):
+        assert 0 < sigmas.min() < 0.1 < sigmas.max() < 0.21
+    assert not torch.allclose(noisy - clean, noisy_attacked - attacked, atol=0.01)
+
+
+def test_r2_makes_the_network_less_steep_at_attacked_images(new_trainer):
+    def steepness(r2):
+        trainer = new_trainer({"updates": 60, "k_start": 1, "r2": r2, "auc": 1.0, "noise": 0.0})
+        go(trainer, 60)
+        _, start = trainer.batch()
+        x = trainer._attack(start, trainer._pgd(), 0, translated=False).requires_grad_()
+        (slope,) = torch.autograd.grad(trainer.model.logit(x).sum(), x)
+        return slope.flatten(1).norm(dim=1).mean()
+
+    assert steepness(1.0) < 0.7 * steepness(0.0)
 
 
 # Recipes

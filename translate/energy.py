@@ -52,12 +52,13 @@ class EnergyModel(nn.Module):
             self.network = ResNet50(channels)
         else:
             self.levels = nn.ModuleList(
-                Level(c, following, blocks)
+                Level(c, following, blocks, config.swish)
                 for (c, following), blocks in zip(
                     itertools.pairwise(channels), config.depths, strict=True
                 )
             )
-            self.head = Head(channels[-1], config.coarsest, aligned=config.head == "aligned")
+            aligned = config.head == "aligned"
+            self.head = Head(channels[-1], config.coarsest, aligned=aligned, swish=config.swish)
             self.down = Downsample(3)
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)

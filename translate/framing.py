@@ -175,7 +175,7 @@ def part(rgb: Pixels, window: Window) -> Pixels:
 def _resized(rgb: Pixels, width: int, height: int) -> Pixels:
     """Antialiased Lanczos, up or down; a large reduction is prepared by a box filter."""
     image = Image.fromarray(np.ascontiguousarray(rgb))
-    return np.array(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
+    return np.array(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0))
 
 
 def _multiple(length: float, stride: int) -> int:

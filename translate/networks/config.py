@@ -38,6 +38,8 @@ class NetworkConfig(BaseModel):
             ResNet-50 has the inner widths of its blocks here.
         blocks: residual 3×3 convolutions per level, one number for all levels or one for each but
             the head, finest first; of `levels` only.
+        swish: β of the Swish, x·σ(βx), that stands in for the ReLU in every leaky ReLU, so that
+            slopes change smoothly with the picture; 0: the kinked one. Of `levels` only.
         head: `aligned` (fixed size, positions matter) or `pooled` (any multiple of `stride`).
         mean, std: input statistics per RGB channel, in [0,1] pixel units.
     """
@@ -48,6 +50,7 @@ class NetworkConfig(BaseModel):
     size: int = Field(ge=8, le=MAX_SIZE)
     channels: tuple[Channels, ...] = Field(min_length=2, max_length=9)
     blocks: Count | tuple[Count, ...] = 1
+    swish: float = Field(default=0.0, ge=0, le=1000)
     head: Literal["aligned", "pooled"] = "aligned"
     mean: tuple[Unit, Unit, Unit] = (0.5, 0.5, 0.5)
     std: tuple[Deviation, Deviation, Deviation] = (0.5, 0.5, 0.5)
@@ -73,15 +76,18 @@ class NetworkConfig(BaseModel):
 
     def _check_foreign(self) -> None:
         head = "aligned" if self.arch == "stargan-v2" else "pooled"
-        if self.head != head or self.blocks != 1:
-            raise ValueError(f"arch {self.arch} has a {head} head and no number of blocks")
+        if self.head != head or self.blocks != 1 or self.swish:
+            raise ValueError(
+                f"arch {self.arch} has a {head} head, no number of blocks and no swish"
+            )
         if self.arch == "resnet50" and len(self.channels) != 4:
             raise ValueError(f"arch resnet50 has 4 channels, not {len(self.channels)}")
 
     @model_serializer(mode="wrap")
-    def _leave_out_default(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Format 1 knows no `arch`, so a card of this project's own network does not say it."""
-        return {k: v for k, v in fields(self).items() if (k, v) != ("arch", "levels")}
+    def _leave_out_defaults(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older formats do not know them, so a card that means them does not say them."""
+        defaults = {"arch": "levels", "swish": 0.0}
+        return {k: v for k, v in fields(self).items() if v != defaults.get(k)}
 
     @property
     def stride(self) -> int:

@@ -14,7 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SLOPE = 0.2  # of every leaky ReLU
+SLOPE = 0.2  # of every leaky ReLU, or of the line that a Swish is added to
+
+
+def bent(x: Tensor, swish: float) -> Tensor:
+    """The nonlinearity: SLOPE·x + (1 − SLOPE)·ReLU(x), or with x·σ(βx) for the ReLU.
+
+    The slope of a ReLU jumps at zero. Where bfloat16, or noise of half a level, turns the sign of a
+    few features, the gradient of the whole network turns by some per cent, and a walk of many
+    moves ends elsewhere. Swish (Ramachandran, Zoph and Le 2017) has no such jump.
+
+    Args:
+        x: any shape.
+        swish: β; 0 takes the ReLU.
+    """
+    if not swish:
+        return F.leaky_relu(x, SLOPE)
+    return torch.add(SLOPE * x, F.silu(swish * x), alpha=(1 - SLOPE) / swish)
 
 
 class Downsample(nn.Module):
@@ -79,8 +95,9 @@ class _Spread(torch.autograd.Function):
 class Level(nn.Module):
     """One resolution: RGB skip and finer features in, residual blocks, coarser features out."""
 
-    def __init__(self, channels: int, out_channels: int, blocks: int) -> None:
+    def __init__(self, channels: int, out_channels: int, blocks: int, swish: float = 0.0) -> None:
         super().__init__()
+        self.swish = swish
         self.from_rgb = nn.Conv2d(3, channels, 3, padding=1)
         self.blocks = nn.ModuleList(
             nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks)
@@ -95,9 +112,9 @@ class Level(nn.Module):
         if finer is not None:
             x = x + finer
         for block in self.blocks:
-            x = x + block(F.leaky_relu(x, SLOPE))
+            x = x + block(bent(x, self.swish))
         x = self.down(x)
-        return self.skip(x) + self.conv(F.leaky_relu(x, SLOPE))
+        return self.skip(x) + self.conv(bent(x, self.swish))
 
     def silence(self) -> None:
         """Make the level's output zero until training moves it."""
@@ -108,8 +125,9 @@ class Level(nn.Module):
 class Head(nn.Module):
     """Coarsest features -> logit. `aligned` keeps positions, `pooled` takes any shape."""
 
-    def __init__(self, channels: int, extent: int, *, aligned: bool) -> None:
+    def __init__(self, channels: int, extent: int, *, aligned: bool, swish: float = 0.0) -> None:
         super().__init__()
+        self.swish = swish
         self.from_rgb = nn.Conv2d(3, channels, 3, padding=1)
         self.aligned = aligned
         self.conv = nn.Conv2d(
@@ -122,7 +140,7 @@ class Head(nn.Module):
         x = self.from_rgb(rgb)
         if finer is not None:
             x = x + finer
-        x = F.leaky_relu(self.conv(F.leaky_relu(x, SLOPE)), SLOPE)
+        x = bent(self.conv(bent(x, self.swish)), self.swish)
         features = x.mean(dim=(2, 3)).float()
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round the logit
             return self.linear(features).squeeze(1)

@@ -85,6 +85,7 @@ class Network(_Settings):
 
     channels: tuple[int, ...]
     blocks: int | tuple[int, ...] = 1
+    swish: float = 0.0
     head: Literal["aligned", "pooled"] = "aligned"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -104,10 +105,15 @@ class Stage(_Settings):
         auc_window: updates that the mean is taken over; also the least number per K.
         step_size: L2 length of one PGD step, in [0,1] pixels of a `reference_size` image.
         r1: weight γ of the penalty ½γ·E‖∇f‖² on p_data, at `reference_size`.
+        r2: the same on the attacked images (Roth et al. 2017): a network that may not be steep
+            there cannot make the attack bounce.
         coarse: shares of the updates that train the network as seen from one, two, … halvings
             away (`EnergyModel.logit`), so that walks can go from coarse to fine.
         translated: share of the updates whose attack is a whole translation as the card's strength
             1 makes it, so that the network is told what is still wrong with its own results.
+        noise: largest sigma of the Gaussian noise that both sides carry when the network tells them
+            apart, each image its own up to this (Sønderby et al. 2017). It hides what no walk can
+            reach, as the perfect flatness of a vector drawing, and calms the slopes.
     """
 
     size: int = Field(ge=8)
@@ -121,8 +127,10 @@ class Stage(_Settings):
     auc_window: int = Field(default=25, ge=1)
     step_size: float = Field(gt=0)
     r1: float = Field(default=0.0, ge=0)
+    r2: float = Field(default=0.0, ge=0)
     coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     translated: float = Field(default=0.0, ge=0, le=1)
+    noise: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -238,6 +246,7 @@ class Recipe(_Settings):
             size=size,
             channels=self.network.channels[closed:],
             blocks=blocks[closed:] if isinstance(blocks, tuple) else blocks,
+            swish=self.network.swish,
             head=self.network.head,
             mean=self.network.mean,
             std=self.network.std,
@@ -250,6 +259,10 @@ class Recipe(_Settings):
     def r1_at(self, stage: int) -> float:
         """R1 weight γ at the stage's resolution."""
         return self.stages[stage].r1 * self._ratio(stage) ** 2
+
+    def r2_at(self, stage: int) -> float:
+        """The same weight on attacked images."""
+        return self.stages[stage].r2 * self._ratio(stage) ** 2
 
     def _ratio(self, stage: int) -> float:
         return self.stages[stage].size / self.reference_size if self.reference_size else 1.0

@@ -284,20 +284,34 @@ class Trainer:
         finally:
             self.model.requires_grad_(True)
 
+    def _noisy(self, x: Tensor, salt: int) -> Tensor:
+        if not self.stage.noise:
+            return x
+        seed = self.recipe.seed * salt + self.position.total_updates
+        generator = torch.Generator(x.device).manual_seed(seed)
+        sigma = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) * self.stage.noise
+        return x + sigma * torch.randn(x.shape, generator=generator, device=x.device)
+
     def _losses(
         self, data: Tensor, attacked: Tensor, halvings: int
     ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self._logit(data, halvings), self._logit(attacked, halvings)
+        seen = self._noisy(data, 999_959), self._noisy(attacked, 999_953)
+        logits = self._logit(seen[0], halvings), self._logit(seen[1], halvings)
         loss = binary_loss(*logits)
         loss.backward()
-        r1 = torch.full((), float("nan"))
-        weight, every = self.recipe.r1_at(self.position.stage), self.recipe.r1_every
-        if weight > 0 and self.position.update % every == 0:
-            penalty = r1_penalty(partial(self._logit, halvings=halvings), data)
-            (weight * every * penalty).backward()
-            r1 = penalty.detach().cpu()
+        r1 = self._penalty(self.recipe.r1_at(self.position.stage), data, halvings)
+        self._penalty(self.recipe.r2_at(self.position.stage), attacked, halvings)
         return loss.detach().cpu(), r1, (logits[0].detach(), logits[1].detach())
+
+    def _penalty(self, weight: float, x: Tensor, halvings: int) -> Tensor:
+        """Add the slopes of the lazy penalty; its value, NaN on updates without it."""
+        every = self.recipe.r1_every
+        if weight == 0 or self.position.update % every:
+            return torch.full((), float("nan"))
+        penalty = r1_penalty(partial(self._logit, halvings=halvings), x)
+        (weight * every * penalty).backward()
+        return penalty.detach().cpu()
 
     @torch.no_grad()
     def _average(self) -> None:
