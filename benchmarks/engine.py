@@ -4,6 +4,7 @@ Both walk the same pictures over the same network in one run, in turns (A B A B)
 throttling machine slows both. One table, ratios only: nothing passes or fails.
 
     python benchmarks/engine.py
+    python benchmarks/engine.py --swish 0  # what a network with kinked slopes makes of rounding
     python benchmarks/engine.py --device cuda --batch 1 16 64 --repeat 20
 """
 
@@ -87,13 +88,15 @@ def wait_for(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def load_model(size: int | None, channels: list[int] | None) -> tuple[EnergyModel, str]:
+def load_model(options: argparse.Namespace) -> tuple[EnergyModel, str]:
     """The bundled domain's network, or random weights in a shape asked for; and which it is."""
+    size, channels = options.size, options.channels
+    changes = {} if options.swish is None else {"swish": options.swish}
     if size is None and channels is None and (DOMAIN / WEIGHTS_FILE).is_file():
-        model = load_energy_model(read_domain(DOMAIN).network, DOMAIN / WEIGHTS_FILE)
-        return model, f"weights of {DOMAIN.name}"
+        network = read_domain(DOMAIN).network.model_copy(update=changes)
+        return load_energy_model(network, DOMAIN / WEIGHTS_FILE), f"weights of {DOMAIN.name}"
     torch.manual_seed(0)
-    config = NetworkConfig(size=size or SIZE, channels=tuple(channels or CHANNELS))
+    config = NetworkConfig(size=size or SIZE, channels=tuple(channels or CHANNELS), **changes)
     return EnergyModel(config), "random weights, seed 0"
 
 
@@ -129,6 +132,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dtype", default="auto", choices=["auto", *DTYPES], help="of translate")
     parser.add_argument("--size", type=int, help="pixels, with random weights")
     parser.add_argument("--channels", type=int, nargs="+", help="finest first")
+    parser.add_argument("--swish", type=float, help="of the nonlinearity; 0: with a kink")
     parser.add_argument("--batch", type=int, nargs="+", default=(1, 8), help="pictures at once")
     parser.add_argument("--steps", type=int, default=18, help="of the descent")
     parser.add_argument("--repeat", type=int, default=5, help="pairs of measurements")
@@ -146,7 +150,7 @@ def main() -> None:
     kept = options.keep_freed_memory and keep_freed_memory()
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
-    model, weights = load_model(options.size, options.channels)
+    model, weights = load_model(options)
     size = model.config.size
     length = TRAVEL * math.sqrt(3) * size / options.steps
     pgd = PGD(steps=options.steps, step_size=length)
