@@ -103,6 +103,17 @@ def test_swish_is_its_formula_and_close_to_the_kink_from_afar():
     assert slope[-1] == pytest.approx(1.0, abs=1e-6)
 
 
+def test_swish_has_the_slopes_that_differences_have_twice():
+    """Without and with a graph for R1, whose formula is another."""
+    x = torch.linspace(-2, 2, 9, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: bent(x, 4.0), x)
+    assert torch.autograd.gradgradcheck(lambda x: bent(x, 4.0), x)
+    slopes = [
+        torch.autograd.grad(bent(x, 4.0).sum(), x, create_graph=graph)[0] for graph in (False, True)
+    ]
+    torch.testing.assert_close(*slopes)
+
+
 def test_slopes_of_a_smooth_network_do_not_depend_on_the_last_digits():
     """What makes the walk in bfloat16 end where the one in float32 does."""
 

@@ -30,7 +30,7 @@ def bent(x: Tensor, swish: float) -> Tensor:
     """
     if not swish:
         return F.leaky_relu(x, SLOPE)
-    return torch.add(SLOPE * x, F.silu(swish * x), alpha=(1 - SLOPE) / swish)
+    return cast("Tensor", _Swish.apply(x, swish))
 
 
 class Downsample(nn.Module):
@@ -58,6 +58,7 @@ class _Context(Protocol):
     """What autograd keeps between a function's forward and backward pass."""
 
     saved_tensors: tuple[Tensor, ...]
+    swish: float
 
     def save_for_backward(self, *tensors: Tensor) -> None: ...
 
@@ -90,6 +91,29 @@ class _Spread(torch.autograd.Function):
     def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor, None]:
         (kernel,) = ctx.saved_tensors
         return cast("Tensor", _Halve.apply(gradients[0], kernel)), None
+
+
+class _Swish(torch.autograd.Function):
+    """SLOPE·x + (1 − SLOPE)·x·σ(βx) in few passes over memory: out of single operations, every
+    intermediate of forward and backward pass is a new map of megabytes."""
+
+    @staticmethod
+    def forward(ctx: _Context, x: Tensor, swish: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.swish = swish
+        bend = F.silu(x * swish, inplace=True)
+        return bend.mul_((1 - SLOPE) / swish).add_(x, alpha=SLOPE)
+
+    @staticmethod
+    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor, None]:
+        (x,), (gradient,) = ctx.saved_tensors, gradients
+        scaled = x * ctx.swish
+        if torch.is_grad_enabled():  # R1 differentiates once more
+            gate = torch.sigmoid(scaled)
+            slope = gate * (1 + scaled * (1 - gate))
+            return gradient * (SLOPE + (1 - SLOPE) * slope), None
+        bend = cast("Tensor", torch.ops.aten.silu_backward(gradient, scaled))
+        return bend.mul_(1 - SLOPE).add_(gradient, alpha=SLOPE), None
 
 
 class Level(nn.Module):
