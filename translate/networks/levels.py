@@ -113,7 +113,7 @@ class _Swish(torch.autograd.Function):
             slope = gate * (1 + scaled * (1 - gate))
             return gradient * (SLOPE + (1 - SLOPE) * slope), None
         bend = cast("Tensor", torch.ops.aten.silu_backward(gradient, scaled))
-        return bend.mul_(1 - SLOPE).add_(gradient, alpha=SLOPE), None
+        return bend.lerp_(gradient, SLOPE), None
 
 
 class Level(nn.Module):
