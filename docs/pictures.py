@@ -2,8 +2,8 @@
 
     python docs/pictures.py
 
-docs/web.png is made by `python -m tests.picture`; docs/shaping.png and docs/translated.jpg show
-networks of the past, too.
+docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg and slopes.jpg
+show networks of the past, too.
 """
 
 from __future__ import annotations
