@@ -488,9 +488,11 @@ def test_reports_tell_r1_and_travel_where_there_are_any(new_trainer):
     assert all(0 < r.travel <= 1 + 1e-5 for r in reports[2:])
 
 
-def test_both_sides_carry_noise_when_they_are_told_apart(new_trainer, monkeypatch):
+@pytest.mark.parametrize("seed", [0, 3])
+def test_both_sides_carry_noise_when_they_are_told_apart(new_trainer, monkeypatch, seed):
     """Each image its own, up to the stage's sigma; the walk and the penalty see none."""
-    trainer, seen = new_trainer({"k_start": 1, "noise": 0.2, "batch_size": 8, "r2": 0.1}), []
+    stage, seen = {"k_start": 1, "noise": 0.2, "batch_size": 8, "r2": 0.1}, []
+    trainer = new_trainer(stage, seed=seed)
     data, start = trainer.batch()
     judge = trainer.model.forward
 
@@ -518,6 +520,16 @@ def test_r2_makes_the_network_less_steep_at_attacked_images(new_trainer):
         return slope.flatten(1).norm(dim=1).mean()
 
     assert steepness(1.0) < 0.7 * steepness(0.0)
+
+
+def test_shares_of_updates_are_drawn_apart_under_any_seed(new_trainer):
+    """With seed 0 all draws of an update were once the same number: none looked from afar."""
+    stage = {"size": 32, "updates": 90, "k_max": 0, "coarse": (0.3,), "translated": 0.5}
+    for seed in (0, 3):
+        trainer = new_trainer(stage, seed=seed)
+        reports = [trainer.update() for _ in range(80)]
+        assert 25 < sum(report.translated for report in reports) < 55
+        assert sum(report.halvings for report in reports if not report.translated) > 3
 
 
 # Recipes

@@ -162,7 +162,7 @@ class Recipe(_Settings):
             with √(3HW), so with the size; R1 weights with its square. 0: given per stage as is.
         as_sampled: share of the updates whose attack moves as the samples do (locks, headroom,
             total variation), so that the network knows where such walks lead.
-        r1_every: R1 on every n-th update, n times as strong.
+        r1_every: R1 and R2 on every n-th update, n times as strong.
         ema: decay of the exponential average of the weights.
         betas: of Adam.
         sample_travel: travel of the translations the samples and the card use, as a share of

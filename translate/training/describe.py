@@ -28,7 +28,8 @@ def describe_run(trainer: Trainer) -> str:
             f"{stage.batch_size}, learning rate {stage.learning_rate:g}, K {stage.k_start} to "
             f"{stage.k_max} (AUC above {stage.auc:g} or {stage.budget} updates each), "
             f"step size {recipe.step_size_at(index):.4g}, R1 {recipe.r1_at(index):.4g} "
-            f"every {recipe.r1_every}"
+            f"and R2 {recipe.r2_at(index):.4g} every {recipe.r1_every}, noise {stage.noise:g}, "
+            f"whole translations {stage.translated:g}"
         )
     data, start = trainer.batch()
     lines.append(f"first batch: p_data {_shape(data)}, p_0 {_shape(start)}")

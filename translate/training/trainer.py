@@ -240,10 +240,14 @@ class Trainer:
             ema = grown
         self._use(model, ema)
 
+    def _generator(self, salt: int, device: torch.device | str = "cpu") -> torch.Generator:
+        """Randomness of one purpose for this update, the same however often the run was resumed."""
+        seed = (self.recipe.seed + 1) * salt + self.position.total_updates
+        return torch.Generator(device).manual_seed(seed)
+
     def _draw(self, salt: int) -> float:
-        """A number in [0,1) for this update, the same however often the run was resumed."""
-        seed = self.recipe.seed * salt + self.position.total_updates
-        return float(torch.rand((), generator=torch.Generator().manual_seed(seed)))
+        """A number in [0,1) for this update."""
+        return float(torch.rand((), generator=self._generator(salt)))
 
     def _pgd(self) -> PGD:
         """This update's attack of K steps, bent as the samples' moves are, or plain."""
@@ -285,10 +289,10 @@ class Trainer:
             self.model.requires_grad_(True)
 
     def _noisy(self, x: Tensor, salt: int) -> Tensor:
+        """(N,3,H,W) with the stage's noise, each image with a sigma of its own."""
         if not self.stage.noise:
             return x
-        seed = self.recipe.seed * salt + self.position.total_updates
-        generator = torch.Generator(x.device).manual_seed(seed)
+        generator = self._generator(salt, x.device)
         sigma = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) * self.stage.noise
         return x + sigma * torch.randn(x.shape, generator=generator, device=x.device)
 
