@@ -56,7 +56,7 @@ def plain_walk(model: EnergyModel, pgd: PGD) -> Walk:
 
 def translate_walk(model: EnergyModel, pgd: PGD, device: torch.device, dtype: torch.dtype) -> Walk:
     """B: `descend` as the facade calls it, every intermediate state included."""
-    model = copy.deepcopy(model).on(device).requires_grad_(False)
+    model = model.frozen(device, dtype)
 
     def energy(x: Tensor) -> Tensor:
         with autocast(device, dtype):

@@ -34,7 +34,7 @@ def with_swish(domain: str, dtype: str, swish: float) -> Translator:
     """The domain's translator with another nonlinearity and the same weights."""
     usual = Translator.load(domain, device="cpu", dtype=dtype)
     model = EnergyModel(usual.domain.network.model_copy(update={"swish": swish}))
-    model.load_state_dict(usual.model.state_dict())
+    model.load_state_dict(EnergyModel.from_pretrained(domain).state_dict())
     return Translator(usual.domain, model, CPU, usual.dtype)
 
 

@@ -206,7 +206,7 @@ def test_half_precision_weights_load_as_float32(folder: Path) -> None:
     weights = {k: v.half() for k, v in load_file(folder / WEIGHTS_FILE).items()}
     save_file(weights, folder / WEIGHTS_FILE)
     restate(folder)
-    model = Translator.load(str(folder), device="cpu").model
+    model = EnergyModel.from_pretrained(str(folder))
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert not any(p.requires_grad for p in model.parameters())
 

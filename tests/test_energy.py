@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import tracemalloc
@@ -14,7 +15,7 @@ from safetensors.torch import save_file
 from translate.energy import Downsample, EnergyModel, load_energy_model
 from translate.errors import DomainError, SettingsError
 from translate.networks.config import MAX_PARAMETERS, NetworkConfig
-from translate.networks.levels import bent
+from translate.networks.levels import bent, spread_at_once, spread_in_parts
 
 HEADS = ("aligned", "pooled")
 
@@ -184,6 +185,45 @@ def test_logits_stay_float32_under_autocast():
     model = network()
     with torch.autocast("cpu", torch.bfloat16):
         assert model.logit(images(16)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("head", ["aligned", "pooled"])
+@pytest.mark.parametrize("swish", [0.0, 1.0, 7.0])
+def test_a_frozen_copy_is_the_same_function(head, swish):
+    torch.manual_seed(0)
+    config = NetworkConfig(size=16, channels=(6, 8, 10), blocks=2, head=head, swish=swish)
+    model, x = EnergyModel(config), images(16)
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    frozen = model.frozen(torch.device("cpu"), torch.float32)
+    for halvings in (0, 1):
+        torch.testing.assert_close(frozen(x, halvings), model(x, halvings), rtol=1e-5, atol=1e-6)
+    x.requires_grad_()
+    slopes = [torch.autograd.grad(m(x).sum(), x)[0] for m in (model, frozen)]
+    torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-6)
+    again = frozen.frozen(torch.device("cpu"), torch.float32)
+    assert torch.equal(again(x), frozen(x))
+    assert again.config.swish == min(swish, 1.0)
+    assert not any(p.requires_grad for p in frozen.parameters())
+    assert all(p.requires_grad for p in model.parameters())
+    assert all(torch.equal(state[k], v) for k, v in model.state_dict().items())
+
+
+def test_a_frozen_copy_holds_what_autocast_would_cast():
+    model, x = network(), images(16)
+    usual = copy.deepcopy(model).on(torch.device("cpu"))
+    frozen = model.frozen(torch.device("cpu"), torch.bfloat16)
+    assert frozen.levels[0].conv.weight.dtype == torch.bfloat16
+    assert frozen.head.linear.weight.dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(frozen(x), usual(x))
+
+
+def test_both_ways_to_spread_are_one_function():
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.bfloat16, 0.01)):
+        x = torch.randn(2, 3, 5, 4, dtype=dtype)
+        parts, whole = spread_in_parts(x), spread_at_once(x.double())
+        assert parts.dtype == dtype
+        torch.testing.assert_close(parts.double(), whole, rtol=0, atol=tolerance)
 
 
 def test_channels_last_is_the_same_function():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from translate import framing
 from translate.errors import InputError, SettingsError
-from translate.framing import FACE_CENTRE, FACE_MARGIN, Window, extract, find_window
+from translate.framing import DEFAULT_SQUARE, FaceSquare, Window, extract, find_window
 from translate.pasting import paste
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -72,7 +72,7 @@ def test_a_square_around_any_face_is_inside(
     shape: tuple[int, int], face: tuple[float, float, float], margin: float
 ) -> None:
     height, width = shape
-    left, top, side = framing._face_square(face, width, height, margin)
+    left, top, side = framing._face_square(face, width, height, FaceSquare(margin))
     assert_inside(
         Window(left=left, top=top, width=side, height=side, out_width=8, out_height=8),
         height,
@@ -143,7 +143,7 @@ def test_numbers_out_of_range_are_refused() -> None:
     with pytest.raises(SettingsError, match="stride 0"):
         find_window(photo, framing="crop", size=8, stride=0)
     with pytest.raises(SettingsError, match=r"margin 0\.5"):
-        find_window(photo, framing="crop", size=8, margin=0.5)
+        find_window(photo, framing="crop", size=8, square=FaceSquare(0.5))
     for bad in (photo[..., 0], photo.astype(float), photo[:0], np.dstack([photo, photo])):
         with pytest.raises(InputError, match="uint8"):
             find_window(bad, framing="crop", size=8)
@@ -157,7 +157,7 @@ def check_astronaut(window: Window, scale: float = 1.0, dx: int = 0, dy: int = 0
     assert window.note is None
     x = ((FACE[0] + dx) * scale - window.left) / window.width
     y = ((FACE[1] + dy) * scale - window.top) / window.height
-    assert abs(x - FACE_CENTRE[0]) < 0.12
+    assert abs(x - 0.5) < 0.12
     assert 0.35 < y < 0.65
     assert 110 * scale < window.width < 250 * scale
 
@@ -191,10 +191,10 @@ def test_face_that_fills_a_square_photo_takes_all_of_it(astronaut: np.ndarray) -
 
 
 def test_margin_sets_the_square(astronaut: np.ndarray) -> None:
-    tight = find_window(astronaut, framing="face", size=64, margin=1.0)
+    tight = find_window(astronaut, framing="face", size=64, square=FaceSquare(1.0))
     usual = find_window(astronaut, framing="face", size=64)
-    assert usual.width == pytest.approx(FACE_MARGIN * tight.width, abs=2)
-    assert find_window(astronaut, framing="face", size=64, margin=10).width == 512
+    assert usual.width == pytest.approx(DEFAULT_SQUARE.margin * tight.width, abs=2)
+    assert find_window(astronaut, framing="face", size=64, square=FaceSquare(10)).width == 512
 
 
 @pytest.mark.parametrize("name", ["temple.jpg", "coffee.jpg", "rocket.jpg"])
@@ -319,3 +319,14 @@ def test_paste_refuses_what_does_not_fit() -> None:
         extract(noise(20, 20), window)
     with pytest.raises(InputError, match="20x20"):
         paste(noise(20, 20), window, noise(16, 16))
+
+
+def test_a_card_says_where_in_its_square_a_face_lies(astronaut: np.ndarray) -> None:
+    usual, low, full = (
+        find_window(astronaut, framing="face", size=64, square=square)
+        for square in (FaceSquare(1.9), FaceSquare(1.9, 0.6), FaceSquare(1.9, 0.6, True))
+    )
+    assert low.width == usual.width
+    assert low.left == usual.left
+    assert usual.top - low.top == pytest.approx(0.15 * usual.width, abs=2)
+    assert (usual.corners, low.corners, full.corners) == (False, False, True)

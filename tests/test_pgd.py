@@ -534,23 +534,20 @@ def test_reference_gradient_against_central_differences(kind):
 
 BALL = "project_ball(x, source, pgd.eps, pgd.norm)"
 LENGTH = "pgd.length(index)"
-UNIT = "unit(gradient) if pgd.norm"
+UNIT = "scale_to(gradient, length)"
 MISTAKES = {
-    "uphill": (f"x - {LENGTH} * direction", f"x + {LENGTH} * direction"),
+    "uphill": (f"length = {LENGTH}", f"length = -{LENGTH}"),
     "box before ball": (
         f"{BALL}.clamp(0.0, 1.0)",
         "project_ball(x.clamp(0.0, 1.0), source, pgd.eps, pgd.norm)",
     ),
     "no box": (f"{BALL}.clamp(0.0, 1.0)", BALL),
     "no ball": (BALL, "x"),
-    "ball around the last state": ("direction, source, pgd, mask)", "direction, x, pgd, mask)"),
+    "ball around the last state": ("moved, source, pgd, mask)", "moved, x, pgd, mask)"),
     "wrong ball": (BALL, 'project_ball(x, source, pgd.eps, "linf")'),
-    "one norm for the batch": (UNIT, "gradient / gradient.norm() if pgd.norm"),
-    "one norm per channel": (
-        UNIT,
-        "gradient / gradient.norm(dim=(2, 3), keepdim=True) if pgd.norm",
-    ),
-    "not normalised": (UNIT, "gradient if pgd.norm"),
+    "one norm for the batch": (UNIT, "length / gradient.norm()"),
+    "one norm per channel": (UNIT, "length / gradient.norm(dim=(2, 3), keepdim=True)"),
+    "not normalised": (UNIT, "torch.tensor(length)"),
     "no sign": ("gradient.sign()", "gradient"),
     "no decay": (LENGTH, "pgd.step_size"),
     "decay late by one": (LENGTH, "pgd.length(index - 1)"),

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
-from translate.framing import extract, find_window
+from translate.framing import FaceSquare, extract, find_window
 from translate.pgd import PGD, attack, descend
 from translate.training import checkpoint, data, losses
 from translate.training import trainer as trainer_module
@@ -810,8 +810,8 @@ def test_face_framing_trains_on_what_the_program_sees(tmp_path):
     window = find_window(rgb, framing="face", size=64)
     assert window.width < min(photo.size)  # or the centre square would do
     np.testing.assert_array_equal(face, extract(rgb, window))
-    near = find_window(rgb, framing="face", size=64, margin=1.4)
-    (close,) = load_images(source, tmp_path, 64, tmp_path / "cache", margin=1.4)
+    near = find_window(rgb, framing="face", size=64, square=FaceSquare(1.4))
+    (close,) = load_images(source, tmp_path, 64, tmp_path / "cache", square=FaceSquare(1.4))
     np.testing.assert_array_equal(close, extract(rgb, near))
     (centre,) = load_images(Source(path="photos"), tmp_path, 64, tmp_path / "cache")
     assert (face != centre).any()

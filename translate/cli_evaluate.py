@@ -210,9 +210,10 @@ def _translator(domain: str, device: str, dtype: str) -> Translator:
 
 def _read(translator: Translator, spec: str, count: int | None, seed: int) -> ImageSet:
     from translate.evaluation.sets import read_set
+    from translate.framing import FaceSquare
 
     card = translator.domain
-    found = read_set(spec, card.network.size, count=count, seed=seed, margin=card.face_margin)
+    found = read_set(spec, card.network.size, count=count, seed=seed, square=FaceSquare.of(card))
     say(f"{len(found)} images of {spec}")
     return found
 

@@ -147,7 +147,7 @@ class Domain(BaseModel):
         format: version of the card.
         name, title, summary: for commands, for people, one line for people.
         framing: how photos are fitted to the network's window.
-        face_margin: side of the square around a face, in widths of the face.
+        face_margin, face_centre, face_corners: see `translate.framing.FaceSquare`.
         network: shape of the energy model.
         pgd: what strength 1.0 is.
         calibration: energies of held-out images.
@@ -166,6 +166,8 @@ class Domain(BaseModel):
     summary: str = ""
     framing: Literal["face", "scene", "crop"]
     face_margin: float = Field(default=1.9, ge=1, le=10)
+    face_centre: float = Field(default=0.45, ge=0, le=1)
+    face_corners: bool = False
     network: NetworkConfig
     pgd: Descent
     calibration: Calibration

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,18 +23,50 @@ Faces = Literal["all", "largest"]
 
 Pixels = npt.NDArray[np.uint8]
 
-# Measured on every 20th of 3200 selfies, the photos the face domain starts from: the upright pass
-# of `find_faces` finds 118 of 160 faces. Median box: 0.73 of the image's width (quartiles 0.67 and
-# 0.78), centred at (0.50, 0.45).
-FACE_MARGIN = 1.9
-"""Side of the square in widths of the detector's face box. The looser quartile of the selfies would
-be 1 / 0.67 = 1.5; a wider square holds all of the hair, so that a drawing pasted into a large photo
-is a whole head and no mask (looked at with 1.5, 1.9 and 2.3, three domains)."""
-FACE_CENTRE = (0.5, 0.45)
-"""Where the centre of the face box lies in the square: fraction from the left and from the top."""
-
 _SNAP = 0.85  # a square this near to the largest possible one becomes that
 _MAX_ASPECT = 4  # a scene's long side is at most this many times `size`: memory has an end
+
+
+class _Card(Protocol):
+    """What says how faces are framed: a domain card or a recipe."""
+
+    @property
+    def face_margin(self) -> float: ...
+    @property
+    def face_centre(self) -> float: ...
+    @property
+    def face_corners(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSquare:
+    """The square around a face; a domain card says which suits its targets.
+
+    Measured on every 20th of 3200 selfies, the photos that `anime` starts from: the upright pass of
+    `find_faces` finds 118 of 160 faces. Median box: 0.73 of the image's width (quartiles 0.67 and
+    0.78), centred at (0.50, 0.45).
+
+    Attributes:
+        margin: its side, in widths of the detector's face box. The looser quartile of the selfies
+            would be 1 / 0.67 = 1.5; a wider square holds all of the hair, so that a drawing pasted
+            into a large photo is a whole head and no mask (looked at with 1.5, 1.9 and 2.3, three
+            domains).
+        centre: where the middle of the box lies in it: fraction from the top.
+        corners: what the targets show fills the square to its corners, as the ears of a cat do, so
+            results are pasted as squares, not as ovals.
+    """
+
+    margin: float = 1.9
+    centre: float = 0.45
+    corners: bool = False
+
+    @classmethod
+    def of(cls, card: _Card) -> Self:
+        """What a card or a recipe says."""
+        return cls(card.face_margin, card.face_centre, card.face_corners)
+
+
+DEFAULT_SQUARE = FaceSquare()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +74,9 @@ class Window:
     """A rectangle of a photo and the size the model sees it at, all in pixels.
 
     `left`, `top`, `width`, `height` lie inside the photo. `note` is a sentence for the user when
-    the window is not what was asked for, else None. `face`: it lies around a face. `usable`: the
-    result belongs into the photo; a face too small or too blurred had better be left alone.
+    the window is not what was asked for, else None. `face`: it lies around a face, and `corners`:
+    is full of it. `usable`: the result belongs into the photo; a face too small or too blurred had
+    better be left alone.
     `scene`: it is the whole photo, and what the model changed is carried up to the photo's own
     pixels (`upsampling.carry_up`); else the result is enlarged.
     """
@@ -56,6 +89,7 @@ class Window:
     out_height: int
     note: str | None = None
     face: bool = False
+    corners: bool = False
     usable: bool = True
     scene: bool = False
 
@@ -66,10 +100,10 @@ def find_window(
     framing: Framing,
     size: int,
     stride: int = 1,
-    margin: float = FACE_MARGIN,
+    square: FaceSquare = DEFAULT_SQUARE,
 ) -> Window:
     """The first of `find_windows`, with the largest face."""
-    return find_windows(rgb, framing=framing, size=size, stride=stride, margin=margin)[0]
+    return find_windows(rgb, framing=framing, size=size, stride=stride, square=square)[0]
 
 
 def find_windows(
@@ -78,7 +112,7 @@ def find_windows(
     framing: Framing,
     size: int,
     stride: int = 1,
-    margin: float = FACE_MARGIN,
+    square: FaceSquare = DEFAULT_SQUARE,
     faces: Faces = "largest",
 ) -> tuple[Window, ...]:
     """Choose the parts of `rgb`, (H, W, 3) uint8, that the model translates: one, or `faces`.
@@ -86,8 +120,8 @@ def find_windows(
     They are seen at one size, the largest face first. If all faces had better be left alone, the
     largest is given as not `usable`. `face` and `crop` give squares seen at `size`; `scene` gives
     the whole photo with its short side at `size`, or less for a panorama beyond 4:1. Sides of the
-    seen image are multiples of `stride`. `margin` is the side of a face's square in face widths; a
-    face without room around it gets the largest square there is. Raises `SettingsError` for
+    seen image are multiples of `stride`. `square` says what a face's looks like; a face without
+    room around it gets the largest square there is. Raises `SettingsError` for
     `auto`, an unknown framing or numbers out of range, `InputError` for another kind of array.
     """
     height, width = check_pixels(rgb)
@@ -95,9 +129,9 @@ def find_windows(
         raise SettingsError(f"framing is {framing!r}; use face, scene or crop.")
     if faces not in get_args(Faces):
         raise SettingsError(f"faces is {faces!r}; use all or largest.")
-    if size < 1 or stride < 1 or not 1 <= margin <= 10:
+    if size < 1 or stride < 1 or not 1 <= square.margin <= 10:
         raise SettingsError(
-            f"size {size}, stride {stride}, margin {margin}: "
+            f"size {size}, stride {stride}, margin {square.margin}: "
             "use a size and stride of 1 or more and a margin from 1 to 10."
         )
     if framing == "scene":
@@ -122,9 +156,14 @@ def find_windows(
     flaws: list[Flaw | None] = [flaw(rgb, face) for face in found]
     good = [face for face, bad in zip(found, flaws, strict=True) if bad is None]
     chosen = good if faces == "all" else good[:1]
-    squares = [_face_square(face, width, height, margin) for face in chosen or found[:1]]
     first, *others = [
-        replace(_square(square, out), face=True, usable=bool(good)) for square in squares
+        replace(
+            _square(_face_square(face, width, height, square), out),
+            face=True,
+            corners=square.corners,
+            usable=bool(good),
+        )
+        for face in chosen or found[:1]
     ]
     return (replace(first, note=_about(flaws, len(chosen))), *others)
 
@@ -192,13 +231,13 @@ def _centre_square(width: int, height: int) -> tuple[int, int, int]:
     return (width - side) // 2, (height - side) // 2, side
 
 
-def _face_square(face: Face, width: int, height: int, margin: float) -> tuple[int, int, int]:
+def _face_square(face: Face, width: int, height: int, square: FaceSquare) -> tuple[int, int, int]:
     """Left, top and side of the square around a face, moved inside the photo."""
     x, y, face_width = face
     largest = min(width, height)
-    side = max(1, round(face_width * margin))
+    side = max(1, round(face_width * square.margin))
     if side >= _SNAP * largest:
         side = largest
-    left = round(x - FACE_CENTRE[0] * side)
-    top = round(y - FACE_CENTRE[1] * side)
+    left = round(x - 0.5 * side)
+    top = round(y - square.centre * side)
     return min(max(left, 0), width - side), min(max(top, 0), height - side), side

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from translate.errors import InputError
-from translate.framing import extract, find_window
+from translate.framing import FaceSquare, extract, find_window
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 RESIZE = (
@@ -87,15 +87,15 @@ def fit(image: Image.Image, size: int) -> Images:
     return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
 
 
-def face_fit(margin: float) -> Fit:
+def face_fit(square: FaceSquare) -> Fit:
     """What takes the square around the largest face, as the program sees it in a photo.
 
     Args:
-        margin: side of the square in widths of the face; a domain's own is on its card.
+        square: what it looks like; a domain's own is on its card.
     """
 
     def fit_face(image: Image.Image, size: int) -> Images:
         rgb = np.asarray(image)
-        return extract(rgb, find_window(rgb, framing="face", size=size, margin=margin))
+        return extract(rgb, find_window(rgb, framing="face", size=size, square=square))
 
     return fit_face

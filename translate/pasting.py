@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import cv2
@@ -17,17 +18,34 @@ Floats = npt.NDArray[np.float32]
 
 _FEATHER = 0.15  # width of the blended edge, as a fraction of the window's side
 _STRIP = 256  # rows blended at a time, so that a large photo needs little memory
-# A face is blended as a superellipse |x|^p + |y|^p: a square's corners hold background, which the
-# model paints in its own way. All is the result's up to the first radius, all the photo's from the
-# second one on, in halves of the window's side. Chosen by eye on sixteen portraits.
-_ROUNDNESS = 2.5
-_OVAL = (0.56, 0.9)
-# Broad light and colour fade to the photo's earlier than drawn edges do: a wall that the model
-# made white would else stand as a halo around the hair. Broad is what a guided filter (He, Sun and
-# Tang 2013) of this radius, in widths of the window, finds along the result's own edges.
-_TONES = (0.4, 0.78)
+# Broad is what a guided filter (He, Sun and Tang 2013) of this radius, in widths of the window,
+# finds along the result's own edges.
 _BROAD = 1 / 16
 _EDGE = 0.003  # variance of brightness, in [0,1], that is an edge
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a face fades into the photo: a superellipse |x|^p + |y|^p.
+
+    Up to the first radius all is the result's, from the second one on all the photo's, in halves of
+    the window's side. Broad light and colour fade to the photo's earlier than drawn edges do: a
+    wall that the model made white would else stand as a halo around the hair.
+
+    Attributes:
+        power: p.
+        edges, tones: both radii of either.
+    """
+
+    power: float
+    edges: tuple[float, float]
+    tones: tuple[float, float]
+
+
+# By eye on sixteen portraits: a square's corners hold background, which the model paints in its own
+# way; but where ears reach into them they are wanted.
+_OVAL = _Shape(2.5, (0.56, 0.9), (0.4, 0.78))
+_SQUARE = _Shape(5.0, (0.75, 1.0), (0.65, 0.97))
 
 
 def paste(rgb: Pixels, window: Window, result: Pixels) -> Pixels:
@@ -72,12 +90,13 @@ def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
 
 
 def _blend_face(pasted: Pixels, window: Window, result: Pixels) -> None:
-    """Put a face into `pasted`: its lines as far as `_OVAL`, its light as far as `_TONES`."""
-    height, width = pasted.shape[:2]
-    across = _bulge(window.left, window.width, window.out_width, width)
-    down = _bulge(window.top, window.height, window.out_height, height)
-    radius = (down[:, None] + across) ** np.float32(1 / _ROUNDNESS)
-    drawn, lit = _fading(radius, _OVAL), _fading(radius, _TONES)
+    """Put a face into `pasted`: its lines further out than its light."""
+    shape, (height, width) = _SQUARE if window.corners else _OVAL, pasted.shape[:2]
+    power = np.float32(shape.power)
+    across = _offsets(window.left, window.width, window.out_width, width) ** power
+    down = _offsets(window.top, window.height, window.out_height, height) ** power
+    radius = cast("Floats", (down[:, None] + across) ** np.float32(1 / shape.power))
+    drawn, lit = _fading(radius, shape.edges), _fading(radius, shape.tones)
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
     unlit = _in_photos_light(extract(pasted, window), result)
     layers = (unlit, 1 - (1 - drawn) / np.maximum(1 - lit, 1e-6)), (result, lit)
@@ -136,11 +155,11 @@ def _ramp(start: int, length: int, total: int) -> Floats:
     return weights
 
 
-def _bulge(start: int, length: int, count: int, total: int) -> Floats:
-    """|x|^p at `count` places along one axis: 0 in the middle, 1 at each end inside the photo."""
+def _offsets(start: int, length: int, count: int, total: int) -> Floats:
+    """|x| at `count` places along one axis: 0 in the middle, 1 at each end inside the photo."""
     x = (np.arange(count, dtype=np.float32) + 0.5) * 2 / count - 1
     x = x.clip(-1 if start > 0 else 0, 1 if start + length < total else 0)
-    return np.abs(x) ** np.float32(_ROUNDNESS)
+    return np.abs(x)
 
 
 def _fading(radius: Floats, ends: tuple[float, float]) -> Floats:

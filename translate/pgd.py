@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from translate.errors import SettingsError
-from translate.shaping import TINY, dimming, l2_norm, room, unit, unlocked, variation_slope
+from translate.shaping import (
+    TINY,
+    dimming,
+    l2_norm,
+    room,
+    scale_to,
+    unlocked,
+    variation_slope,
+)
 from translate.smooth import smoothed
 
 Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
@@ -316,7 +324,7 @@ def _move(
     gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
     speed = None
     if pgd.headroom > 0 or pgd.footroom > 0:
-        speed = room(x, pgd.headroom, pgd.footroom).sqrt()  # half before the locks, half after
+        speed = room(x, pgd.headroom, pgd.footroom).sqrt_()  # half before the locks, half after
         gradient = gradient * speed
     gradient = unlocked(gradient, pgd.tone_lock, pgd.colour_lock, pgd.tone_sigma)
     if speed is not None:
@@ -324,12 +332,15 @@ def _move(
     if mask is not None:
         gradient = gradient * mask
     if pgd.total_variation > 0:
-        gradient = unit(gradient)
         slope = variation_slope(x) if mask is None else variation_slope(x) * mask
-        still = l2_norm(gradient).view(-1, 1, 1, 1)  # 0 where the energy has no gradient, else 1
-        gradient = gradient + pgd.total_variation * still * unit(slope)
-    direction = unit(gradient) if pgd.norm == "l2" else gradient.sign()
-    return _project(x - pgd.length(index) * direction, source, pgd, mask)
+        energys = l2_norm(gradient).view(-1, 1, 1, 1)  # 0 where the energy has no gradient
+        gradient = gradient.addcmul(slope, energys * scale_to(slope, pgd.total_variation))
+    length = pgd.length(index)
+    if pgd.norm == "l2":
+        moved = x.addcmul(gradient, scale_to(gradient, length), value=-1)
+    else:
+        moved = x.sub(gradient.sign(), alpha=length)
+    return _project(moved, source, pgd, mask)
 
 
 def _project(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:

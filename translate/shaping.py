@@ -18,24 +18,26 @@ def l2_norm(x: Tensor) -> Tensor:
     return cast("Tensor", torch.linalg.vector_norm(x.flatten(1), dim=1))
 
 
-def unit(x: Tensor) -> Tensor:
-    """(N,C,H,W), each sample divided by its length; zeros stay zeros."""
-    return x / l2_norm(x).clamp_min(TINY).view(-1, 1, 1, 1)
+def scale_to(x: Tensor, length: float) -> Tensor:
+    """(N,C,H,W) -> (N,1,1,1): the factor that gives each sample this length; zeros stay zeros."""
+    return (length / l2_norm(x).clamp_min(TINY)).view(-1, 1, 1, 1)
 
 
 def unlocked(gradient: Tensor, tone: float, colour: float, sigma: float) -> Tensor:
     """The gradient without shares of its slow and of its colour part; see `PGD.tone_lock`."""
     if tone > 0:
-        gradient = gradient - tone * slow_part(gradient, sigma)
+        gradient = gradient.sub(slow_part(gradient, sigma), alpha=tone)
     if colour > 0:
-        gradient = gradient.lerp(gradient.mean(dim=1, keepdim=True), colour)
+        grey = (gradient[:, :1] + gradient[:, 1:2]).add_(gradient[:, 2:]).div_(3)
+        gradient = gradient.lerp(grey, colour)
     return gradient
 
 
 def room(x: Tensor, headroom: float, footroom: float) -> Tensor:
     """How fast each value of (N,3,H,W) may move, in [0,1]: 1 − headroom at black and white, and
     as much slower the darker it is, by 1 − footroom at black; see `PGD`."""
-    return (1 - headroom * (2 * x - 1) ** 2) * (1 - footroom * (1 - x))
+    most = x.sub(0.5).square_().mul_(-4 * headroom).add_(1)
+    return most.mul_(x.mul(footroom).add_(1 - footroom)) if footroom > 0 else most
 
 
 def dimming(x: Tensor, exposure: float) -> Tensor:
@@ -51,7 +53,7 @@ def variation_slope(x: Tensor) -> Tensor:
         count = x.shape[axis] - 1
         near, far = x.narrow(axis, 0, count), x.narrow(axis, 1, count)
         change = far - near
-        pull = change / (change * change + EDGE * EDGE).sqrt()
+        pull = change.square().add_(EDGE * EDGE).rsqrt_().mul_(change)
         slope.narrow(axis, 1, count).add_(pull)
         slope.narrow(axis, 0, count).sub_(pull)
     return slope

@@ -18,7 +18,7 @@ from translate.domain import Domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
 from translate.frame import Frame, joined
-from translate.framing import Window, extract, find_windows
+from translate.framing import FaceSquare, Window, extract, find_windows
 from translate.hub import open_domain
 from translate.image_io import (
     Photo,
@@ -56,7 +56,7 @@ class Translator:
 
     Args:
         domain: card.
-        model: its network, parameters frozen.
+        model: its network; a copy of it is kept.
         device: where to compute.
         dtype: of the convolutions; images stay float32.
     """
@@ -65,7 +65,7 @@ class Translator:
         self, domain: Domain, model: EnergyModel, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.domain = domain
-        self.model = model.on(device).requires_grad_(False)
+        self.model = model.frozen(device, dtype)
         self.device = device
         self.dtype = dtype
 
@@ -251,7 +251,7 @@ class Translator:
             framing=framing,
             size=network.size,
             stride=network.stride,
-            margin=self.domain.face_margin,
+            square=FaceSquare.of(self.domain),
             faces="largest" if options.crop_only else options.faces,
         )
 

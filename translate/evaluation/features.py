@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from translate.device import autocast
 from translate.domain import WEIGHTS_FILE
+from translate.energy import EnergyModel
 from translate.errors import SettingsError
 from translate.translator import Translator
 
@@ -139,20 +141,18 @@ def _inception(file: Path, device: torch.device) -> Features:
 
 
 def _energy_features(name: str, translator: Translator) -> Features:
-    other = Translator.load(
-        name,
-        device=str(translator.device),
-        dtype=str(translator.dtype).removeprefix("torch."),
-    )
-    title, size = other.domain.name, other.domain.network.size
+    device, dtype = translator.device, translator.dtype
+    other = EnergyModel.from_pretrained(name).on(device)
+    assert other.card is not None
+    title, size, digest = other.card.name, other.config.size, other.card.sha256[WEIGHTS_FILE]
     notes = [f"input of the last linear layer of the energy network {title}, {size} px"]
     own = translator.domain.sha256[WEIGHTS_FILE]
-    if own == other.domain.sha256[WEIGHTS_FILE]:
+    if own == digest:
         notes.append(
             "these are features of the very network that the translation descends, so they are "
             "biased in its favour: compare runs with them, not methods"
         )
-    linear = [m for m in other.model.modules() if isinstance(m, nn.Linear)][-1]
+    linear = [m for m in other.modules() if isinstance(m, nn.Linear)][-1]
 
     def extract(x: Tensor) -> Tensor:
         if x.shape[-1] != size:
@@ -164,14 +164,15 @@ def _energy_features(name: str, translator: Translator) -> Features:
 
         handle = linear.register_forward_pre_hook(look)
         try:
-            other.energy(x)
+            with autocast(device, dtype):
+                other.energy(x)
         finally:
             handle.remove()
         return seen[0].float()
 
     return Features(
         name=title,
-        sha256=other.domain.sha256[WEIGHTS_FILE],
+        sha256=digest,
         frechet=f"Fréchet distance in features of {title}",
         kernel=f"kernel distance in features of {title}",
         notes=tuple(notes),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from translate.errors import InputError, SettingsError
-from translate.framing import FACE_MARGIN
+from translate.framing import DEFAULT_SQUARE, FaceSquare
 from translate.imageset import Images, decoded, face_fit, fit, open_images
 
 _SPEC = re.compile(r"(?P<path>.+?)(@(?P<part>-?\d*:-?\d*))?(@(?P<framing>face))?", re.DOTALL)
@@ -61,7 +61,7 @@ def read_set(
     *,
     count: int | None = None,
     seed: int = 0,
-    margin: float = FACE_MARGIN,
+    square: FaceSquare = DEFAULT_SQUARE,
 ) -> ImageSet:
     """Read a folder or zip, or a part of it.
 
@@ -72,7 +72,7 @@ def read_set(
         size: height and width in pixels, see `translate.imageset.RESIZE`.
         count: only so many of them, drawn by the seed; None takes all.
         seed: of the draw.
-        margin: side of the squares around faces, in widths of the face.
+        square: what the squares around faces look like.
 
     Raises:
         InputError: no such set, nothing in the slice, or a picture that cannot be read.
@@ -93,7 +93,7 @@ def read_set(
         drawn = torch.randperm(len(names), generator=generator)[:count].sort().values
         names = [names[int(i)] for i in drawn]
     pixels = np.empty((len(names), size, size, 3), np.uint8)
-    fitted = face_fit(margin) if framing == "face" else fit
+    fitted = face_fit(square) if framing == "face" else fit
     for index, picture in enumerate(decoded(path, names, read, size, fitted=fitted)):
         pixels[index] = picture
     return ImageSet(

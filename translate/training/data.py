@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import InputError, TrainingError
-from translate.framing import FACE_MARGIN
+from translate.framing import DEFAULT_SQUARE, FaceSquare
 from translate.imageset import Fit, Images, Reader, decoded, face_fit, fit, open_images
 from translate.smooth import smoothed
 from translate.training.config import Augment, Source
@@ -27,7 +27,7 @@ def load_images(
     cache: Path,
     *,
     held_out: bool = False,
-    margin: float = FACE_MARGIN,
+    square: FaceSquare = DEFAULT_SQUARE,
 ) -> Images:
     """All images of a source at one size: centre squares, or squares around faces.
 
@@ -40,7 +40,7 @@ def load_images(
         size: height and width in pixels.
         cache: folder for decoded arrays.
         held_out: give the held-out images instead of the training images.
-        margin: side of the squares around faces, in widths of the face.
+        square: what the squares around faces look like.
 
     Returns:
         (N,size,size,3) uint8, read-only.
@@ -62,13 +62,13 @@ def load_images(
     if not names:
         raise TrainingError(f"{path}: nothing is held out; set hold_out in the recipe")
     stamp = f"{path.resolve()}|{path.stat().st_mtime_ns}|{size}|{names[0]}|{names[-1]}|{len(names)}"
-    stamp += f"|face {margin}" if source.framing == "face" else ""
+    stamp += f"|face {square.margin} {square.centre}" if source.framing == "face" else ""
     if path.is_dir():  # pictures replaced in place leave the folder's own time as it is
         stats = [(path / name).stat() for name in names]
         stamp += "".join(f"|{s.st_size},{s.st_mtime_ns}" for s in stats)
     file = cache / f"{path.stem}-{size}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
-        fitted = face_fit(margin) if source.framing == "face" else fit
+        fitted = face_fit(square) if source.framing == "face" else fit
         _decode_all(path, names, read, size, file, fitted)
     return np.load(file, mmap_mode="r")
 

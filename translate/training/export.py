@@ -28,6 +28,7 @@ from translate.domain import (
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import TrainingError
 from translate.files import atomic_path
+from translate.framing import FaceSquare
 from translate.pgd import ScaledEnergy
 from translate.training import checkpoint
 from translate.training.card import model_card
@@ -96,7 +97,7 @@ def export(
 
     def held_out(source: Source) -> Tensor:
         images = load_images(
-            source, data_root, size, cache, held_out=True, margin=recipe.face_margin
+            source, data_root, size, cache, held_out=True, square=FaceSquare.of(recipe)
         )
         return first_images(images, len(images))
 
@@ -133,6 +134,8 @@ def export(
         summary=recipe.summary,
         framing=recipe.framing,
         face_margin=recipe.face_margin,
+        face_centre=recipe.face_centre,
+        face_corners=recipe.face_corners,
         network=model.config,
         pgd=pgd,
         calibration=calibration,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from translate.errors import TrainingError
+from translate.framing import FaceSquare
 from translate.training import checkpoint
 from translate.training.data import first_images, load_images
 from translate.training.samples import write_samples
@@ -109,7 +110,7 @@ def _sample(trainer: Trainer, session: Session) -> None:
         size,
         trainer.cache,
         held_out=source.hold_out > 0,
-        margin=recipe.face_margin,
+        square=FaceSquare.of(recipe),
     )
     write_samples(
         trainer.ema,

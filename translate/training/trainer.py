@@ -14,6 +14,7 @@ from torch import Tensor
 from translate.device import autocast
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
+from translate.framing import FaceSquare
 from translate.options import own_pgd
 from translate.pgd import PGD, attack, l2_norm, seen_from
 from translate.training import checkpoint
@@ -210,9 +211,9 @@ class Trainer:
         self.p_0 = self._mix(data.p_0, data.augment_p_0, 2 * seed + 1)
 
     def _mix(self, sources: tuple[Source, ...], augment: Augment, seed: int) -> Mix:
-        margin = self.recipe.face_margin
+        square = FaceSquare.of(self.recipe)
         sets = [
-            load_images(s, self.data_root, self.stage.size, self.cache, margin=margin)
+            load_images(s, self.data_root, self.stage.size, self.cache, square=square)
             for s in sources
         ]
         return Mix(sets, [s.weight for s in sources], augment, seed)
