@@ -481,9 +481,12 @@ def test_lengths_grow_with_the_size_and_r1_with_its_square(new_trainer):
 
 
 def test_reports_tell_r1_and_travel_where_there_are_any(new_trainer):
-    trainer = new_trainer({"auc": 1.0, "updates": 6})
+    trainer = new_trainer({"auc": 1.0, "updates": 6, "r2": 0.1})
     reports = [trainer.update() for _ in range(6)]
     assert [math.isnan(r.r1) for r in reports] == [False, True] * 3
+    assert [math.isnan(r.r2) for r in reports] == [False, True] * 3
+    assert reports[0].r1 != reports[0].r2
+    assert math.isnan(new_trainer().update().r2)
     assert [math.isnan(r.travel) for r in reports] == [True, True] + [False] * 4
     assert all(0 < r.travel <= 1 + 1e-5 for r in reports[2:])
 

@@ -10,7 +10,8 @@ def model_card(domain: Domain) -> str:
     m, t, size = domain.metrics, domain.training, domain.network.size
     stages = "\n".join(
         f"| {s['size']} | {s['updates']} | {s['batch_size']} | {s['learning_rate']:g} | "
-        f"{s['k_start']}–{s['k_max']} | {s['step_size']:g} | {s['r1']:g} |"
+        f"{s['k_start']}–{s['k_max']} | {s['step_size']:g} | {s['r1']:g} | {s.get('r2', 0):g} | "
+        f"{s.get('translated', 0):.0%} | {s.get('noise', 0):g} |"
         for s in t["recipe"]["stages"]
     )
     return f"""---
@@ -20,7 +21,8 @@ tags: [image-to-image, energy-based-model]
 # {domain.title}
 
 {domain.summary} An energy model of {domain.network.parameters / 1e6:.2f} million parameters at \
-{size}×{size} pixels, trained by binary adversarial training (Yin, Li, Rohde, ECCV 2022).
+{size}×{size} pixels{_bend(domain.network.swish)}, trained by binary adversarial training \
+(Yin, Li, Rohde, ECCV 2022).
 
 ## Data and terms
 
@@ -36,8 +38,8 @@ Terms of the weights: {domain.licence or "see the data's terms above."}
 {_start(t["recipe"].get("start", ""))}. Step sizes and R1 weights are for \
 {t["recipe"]["reference_size"]} px and scale with the size.
 
-| px | updates | batch | learning rate | K | step size | R1 |
-|---|---|---|---|---|---|---|
+| px | updates | batch | learning rate | K | step size | R1 | R2 | whole translations | noise |
+|---|---|---|---|---|---|---|---|---|---|
 {stages}
 
 ## Measured
@@ -57,6 +59,10 @@ strength 1.0 ({domain.pgd.steps} steps of {domain.pgd.step_size:.3g}, L2 in [0,1
 
 Measured by `translate export`, which wrote this page.
 {_remarks(domain)}"""
+
+
+def _bend(swish: float) -> str:
+    return f", smooth (Swish with β = {swish:g})" if swish else ""
 
 
 def _start(domain: str) -> str:

@@ -33,7 +33,8 @@ class Report:
         halvings: how far off the network looked from, see `EnergyModel.logit`.
         translated: whether the attack was a whole translation, see `Stage`.
         loss: binary loss.
-        r1: ½·E‖∇f‖² at the stage's resolution, NaN on updates without it.
+        r1, r2: ½·E‖∇f‖² of data and of attacked images at the stage's resolution, NaN on updates
+            without it.
         auc: data against attacked images.
         travel: mean distance of the attack / summed length of its moves; NaN at K = 0. Falling
             travel with rising AUC means that the network has learned to make the attack bounce.
@@ -48,6 +49,7 @@ class Report:
     translated: bool
     loss: float
     r1: float
+    r2: float
     auc: float
     travel: float
     data_logit: float
@@ -164,7 +166,7 @@ class Trainer:
         halvings = 0 if translated else self._halvings()
         pgd = self._translation() if translated else self._pgd()
         attacked = self._attack(start, pgd, halvings, translated)
-        loss, r1, logits = self._losses(data, attacked, halvings)
+        loss, (r1, r2), logits = self._losses(data, attacked, halvings)
         slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
         if not torch.isfinite(loss + torch.nn.utils.get_total_norm(slopes).cpu()):
             raise TrainingError(
@@ -182,6 +184,7 @@ class Trainer:
             translated=translated,
             loss=float(loss),
             r1=float(r1),
+            r2=float(r2),
             auc=float(auc(*logits)),
             travel=float(travel) if pgd.steps else float("nan"),
             data_logit=float(logits[0].mean()),
@@ -299,15 +302,17 @@ class Trainer:
 
     def _losses(
         self, data: Tensor, attacked: Tensor, halvings: int
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """The binary loss, both penalties and both sides' logits; slopes are on the weights."""
         self.optimizer.zero_grad(set_to_none=True)
         seen = self._noisy(data, 999_959), self._noisy(attacked, 999_953)
         logits = self._logit(seen[0], halvings), self._logit(seen[1], halvings)
         loss = binary_loss(*logits)
         loss.backward()
-        r1 = self._penalty(self.recipe.r1_at(self.position.stage), data, halvings)
-        self._penalty(self.recipe.r2_at(self.position.stage), attacked, halvings)
-        return loss.detach().cpu(), r1, (logits[0].detach(), logits[1].detach())
+        stage = self.position.stage
+        r1 = self._penalty(self.recipe.r1_at(stage), data, halvings)
+        r2 = self._penalty(self.recipe.r2_at(stage), attacked, halvings)
+        return loss.detach().cpu(), (r1, r2), (logits[0].detach(), logits[1].detach())
 
     def _penalty(self, weight: float, x: Tensor, halvings: int) -> Tensor:
         """Add the slopes of the lazy penalty; its value, NaN on updates without it."""
