@@ -21,7 +21,7 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 # Broad is what a guided filter (He, Sun and Tang 2013) of this radius, in widths of the window,
 # finds along the result's own edges.
 _BROAD = 1 / 16
-_EDGE = 0.003  # variance of brightness, in [0,1], that is an edge
+_EDGE = np.float32(0.003 * 255**2)  # variance of brightness that is an edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
     height, width = pasted.shape[:2]
     across = _ramp(window.left, window.width, width)
     down = _ramp(window.top, window.height, height)
-    inside, new = part(pasted, window), _fitted(result, window)
+    inside, new = part(pasted, window), _scaled(result, (window.width, window.height))
     for top in range(0, window.height, _STRIP):
         rows = slice(top, top + _STRIP)
         _mix(inside[rows], new[rows], down[rows, None] * across)
@@ -98,22 +98,22 @@ def _blend_face(pasted: Pixels, window: Window, result: Pixels) -> None:
     radius = cast("Floats", (down[:, None] + across) ** np.float32(1 / shape.power))
     drawn, lit = _fading(radius, shape.edges), _fading(radius, shape.tones)
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
-    unlit = _in_photos_light(extract(pasted, window), result)
-    layers = (unlit, 1 - (1 - drawn) / np.maximum(1 - lit, 1e-6)), (result, lit)
     inside, size = part(pasted, window), (window.width, window.height)
+    seen = _scaled(inside, (window.out_width, window.out_height))
+    unlit = _in_photos_light(seen, result)
+    layers = (unlit, 1 - (1 - drawn) / np.maximum(1 - lit, 1e-6)), (result, lit)
     for layer, weights in layers:
-        new, weights = _fitted(layer, window), cast("Floats", cv2.resize(weights, size))
+        new, weights = _scaled(layer, size), cast("Floats", cv2.resize(weights, size))
         for top in range(0, window.height, _STRIP):
             rows = slice(top, top + _STRIP)
             _mix(inside[rows], new[rows], weights[rows])
 
 
-def _fitted(result: Pixels, window: Window) -> Pixels:
-    """A result at the size of its window, nearly always larger than what the model saw."""
-    larger = window.width >= window.out_width and window.height >= window.out_height
+def _scaled(rgb: Pixels, size: tuple[int, int]) -> Pixels:
+    """(h,w,3) at another width and height."""
+    larger = size[0] >= rgb.shape[1] and size[1] >= rgb.shape[0]
     filtering = cv2.INTER_CUBIC if larger else cv2.INTER_AREA
-    fitted = cv2.resize(result, (window.width, window.height), interpolation=filtering)
-    return cast("Pixels", fitted)
+    return cast("Pixels", cv2.resize(rgb, size, interpolation=filtering))
 
 
 def _mix(old: Pixels, new: Pixels, weights: Floats) -> None:
@@ -122,25 +122,33 @@ def _mix(old: Pixels, new: Pixels, weights: Floats) -> None:
 
 
 def _in_photos_light(seen: Pixels, result: Pixels) -> Pixels:
-    """The lines of the result in `seen`'s broad light and colour."""
-    drawn = np.multiply(result, np.float32(1 / 255), dtype=np.float32)
-    change = drawn - np.multiply(seen, np.float32(1 / 255), dtype=np.float32)
-    kept = drawn - _along(drawn.mean(axis=2, dtype=np.float32), change)
-    return np.rint(kept * 255).clip(0, 255).astype(np.uint8)
+    """The lines of the result in `seen`'s broad light and colour.
+
+    What broad light changed is the change's guided filter along the edges of the result. Channel by
+    channel: whole planes go through the machine several times faster than broadcast triples do.
+    """
+    drawn = [plane.astype(np.float32) for plane in _planes(result)]
+    guide = (drawn[0] + drawn[1] + drawn[2]) * np.float32(1 / 3)
+    centre = _mean(guide)
+    spread = _mean(guide * guide) - centre * centre + _EDGE
+    lit: list[Pixels] = []
+    for plane, before in zip(drawn, _planes(seen), strict=True):
+        change: Floats = plane - before
+        level = _mean(change)
+        slope = (_mean(guide * change) - centre * level) / spread
+        broad = _mean(slope) * guide + _mean(level - slope * centre)
+        lit.append(np.rint(plane - broad).clip(0, 255).astype(np.uint8))
+    return cast("Pixels", cv2.merge(lit))
 
 
-def _along(guide: Floats, x: Floats) -> Floats:
-    """`x`, (h,w,3), smoothed within the edges of `guide`, (h,w): its guided filter."""
-    side = 2 * max(1, round(_BROAD * min(guide.shape))) + 1
+def _planes(rgb: Pixels) -> list[Pixels]:
+    return cast("list[Pixels]", cv2.split(rgb))
 
-    def mean(values: npt.NDArray[np.floating]) -> Floats:
-        return cast("Floats", cv2.blur(values, (side, side), borderType=cv2.BORDER_REPLICATE))
 
-    centre, wide = mean(guide), guide[..., None]
-    spread = (mean(guide * guide) - centre * centre)[..., None]
-    slope = (mean(wide * x) - centre[..., None] * mean(x)) / (spread + np.float32(_EDGE))
-    offset = mean(x) - slope * centre[..., None]
-    return mean(slope) * wide + mean(offset)
+def _mean(plane: Floats) -> Floats:
+    """A plane, (h,w), under a square window as wide as what is broad."""
+    side = 2 * max(1, round(_BROAD * min(plane.shape))) + 1
+    return cast("Floats", cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE))
 
 
 def _ramp(start: int, length: int, total: int) -> Floats:
