@@ -145,7 +145,7 @@ def _planes(rgb: Pixels) -> list[Pixels]:
     return cast("list[Pixels]", cv2.split(rgb))
 
 
-def _mean(plane: Floats) -> Floats:
+def _mean(plane: npt.NDArray[np.floating]) -> Floats:
     """A plane, (h,w), under a square window as wide as what is broad."""
     side = 2 * max(1, round(_BROAD * min(plane.shape))) + 1
     return cast("Floats", cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE))
