@@ -52,8 +52,8 @@ class FaceSquare:
             into a large photo is a whole head and no mask (looked at with 1.5, 1.9 and 2.3, three
             domains).
         centre: where the middle of the box lies in it: fraction from the top.
-        corners: what the targets show fills the square to its corners, as the ears of a cat do, so
-            results are pasted as squares, not as ovals.
+        corners: what the targets show reaches into the upper corners, as the ears of a cat do, so
+            the upper half of results is pasted as a square.
     """
 
     margin: float = 1.9
@@ -75,8 +75,8 @@ class Window:
 
     `left`, `top`, `width`, `height` lie inside the photo. `note` is a sentence for the user when
     the window is not what was asked for, else None. `face`: it lies around a face, and `corners`:
-    is full of it. `usable`: the result belongs into the photo; a face too small or too blurred had
-    better be left alone.
+    what is made of it reaches into the upper corners. `usable`: the result belongs into the photo;
+    a face too small or too blurred had better be left alone.
     `scene`: it is the whole photo, and what the model changed is carried up to the photo's own
     pixels (`upsampling.carry_up`); else the result is enlarged.
     """

@@ -26,26 +26,26 @@ _EDGE = np.float32(0.003 * 255**2)  # variance of brightness that is an edge
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How a face fades into the photo: a superellipse |x|^p + |y|^p.
+    """How a face fades into the photo: half a superellipse |x|^p + |y|^p above another.
 
     Up to the first radius all is the result's, from the second one on all the photo's, in halves of
     the window's side. Broad light and colour fade to the photo's earlier than drawn edges do: a
     wall that the model made white would else stand as a halo around the hair.
 
     Attributes:
-        power: p.
+        powers: p above the middle and below it.
         edges, tones: both radii of either.
     """
 
-    power: float
+    powers: tuple[float, float]
     edges: tuple[float, float]
     tones: tuple[float, float]
 
 
 # By eye on sixteen portraits: a square's corners hold background, which the model paints in its own
 # way; but where ears reach into them they are wanted.
-_OVAL = _Shape(2.5, (0.56, 0.9), (0.4, 0.78))
-_SQUARE = _Shape(5.0, (0.75, 1.0), (0.65, 0.97))
+_OVAL = _Shape((2.5, 2.5), (0.56, 0.9), (0.4, 0.78))
+_EARED = _Shape((5.0, 2.5), (0.7, 1.0), (0.6, 0.95))
 
 
 def paste(rgb: Pixels, window: Window, result: Pixels) -> Pixels:
@@ -91,11 +91,11 @@ def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
 
 def _blend_face(pasted: Pixels, window: Window, result: Pixels) -> None:
     """Put a face into `pasted`: its lines further out than its light."""
-    shape, (height, width) = _SQUARE if window.corners else _OVAL, pasted.shape[:2]
-    power = np.float32(shape.power)
-    across = _offsets(window.left, window.width, window.out_width, width) ** power
-    down = _offsets(window.top, window.height, window.out_height, height) ** power
-    radius = cast("Floats", (down[:, None] + across) ** np.float32(1 / shape.power))
+    shape, (height, width) = _EARED if window.corners else _OVAL, pasted.shape[:2]
+    across = _offsets(window.left, window.width, window.out_width, width)
+    down = _offsets(window.top, window.height, window.out_height, height)
+    halves = zip(np.array_split(down, 2), shape.powers, strict=True)
+    radius = np.concatenate([_radius(half, across, power) for half, power in halves])
     drawn, lit = _fading(radius, shape.edges), _fading(radius, shape.tones)
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
     inside, size = part(pasted, window), (window.width, window.height)
@@ -168,6 +168,12 @@ def _offsets(start: int, length: int, count: int, total: int) -> Floats:
     x = (np.arange(count, dtype=np.float32) + 0.5) * 2 / count - 1
     x = x.clip(-1 if start > 0 else 0, 1 if start + length < total else 0)
     return np.abs(x)
+
+
+def _radius(down: Floats, across: Floats, power: float) -> Floats:
+    """(h,), (w,) distances from the middle -> (h,w), 1 on the superellipse that fills a window."""
+    p = np.float32(power)
+    return cast("Floats", (down[:, None] ** p + across**p) ** np.float32(1 / power))
 
 
 def _fading(radius: Floats, ends: tuple[float, float]) -> Floats:
