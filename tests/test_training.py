@@ -21,11 +21,14 @@ from PIL import Image, ImageDraw
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.framing import FaceSquare, extract, find_window
+from translate.networks.config import NetworkConfig
 from translate.pgd import PGD, attack, descend
 from translate.training import checkpoint, data, losses
+from translate.training import export as export_module
 from translate.training import trainer as trainer_module
 from translate.training.config import RECIPES, Augment, Recipe, Source, load_recipe
 from translate.training.data import Mix, augmented, first_images, load_images
@@ -905,3 +908,26 @@ def test_a_head_of_another_kind_stays_random_and_other_levels_are_refused(new_tr
     torch.testing.assert_close(*levels, rtol=0, atol=0)
     with pytest.raises(TrainingError, match="do not end in those of the first stage"):
         trainer.set_out_from(EnergyModel(config.model_copy(update={"channels": (4, 8, 16)})))
+
+
+def test_weights_are_halved_from_the_head_up_as_far_as_no_pixel_tells(monkeypatch):
+    torch.manual_seed(0)
+    model = EnergyModel(NetworkConfig(size=16, channels=(4, 6, 8), swish=4)).requires_grad_(False)
+    for part in (model.head, model.levels[1]):  # half precision rounds nothing in these
+        for parameter in part.parameters():
+            parameter.copy_(parameter.half())
+    descent, source = Descent(steps=4, step_size=1.0), torch.rand(2, 3, 16, 16)
+
+    def halved():
+        packed = export_module._packed(model, descent, source)
+        assert packed.keys() == model.state_dict().keys()
+        parts = ("head.", "levels.0.", "levels.1.")
+        kinds = {p: {v.dtype for k, v in packed.items() if k.startswith(p)} for p in parts}
+        return {part for part, kind in kinds.items() if kind == {torch.float16}}
+
+    assert halved() == {"head.", "levels.0.", "levels.1."}  # 2/255 is far
+    monkeypatch.setattr(export_module, "HALF_TOLERANCE", 0.0)
+    assert halved() == {"head.", "levels.1."}
+    for parameter in model.head.parameters():
+        parameter.add_(1e-4)
+    assert halved() == set()

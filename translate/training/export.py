@@ -102,9 +102,8 @@ def export(
         return first_images(images, len(images))
 
     data, source = held_out(recipe.data.p_data[0]), held_out(recipe.data.p_0[0])
-    half = _half_is_enough(model, recipe.descent_at(stage), source[:PROBE].to(device))
-    if half:  # measure what is shipped
-        model.load_state_dict({k: v.half() for k, v in model.state_dict().items()})
+    weights = _packed(model, recipe.descent_at(stage), source[:PROBE].to(device))
+    model.load_state_dict(weights)  # measure what is shipped
 
     def energy(x: Tensor, halvings: int = 0) -> Tensor:
         with autocast(device, dtype):
@@ -120,10 +119,7 @@ def export(
     metrics = _metrics(measured, steps, data_energy, reached, len(source))
 
     out.mkdir(parents=True, exist_ok=True)
-    weights = {
-        k: v.contiguous().to(torch.float16 if half else torch.float32).cpu()
-        for k, v in model.state_dict().items()
-    }
+    weights = {k: v.contiguous().cpu() for k, v in weights.items()}
     with atomic_path(out / WEIGHTS_FILE) as temporary:
         temporary.write_bytes(save(weights, {"format": "pt"}))
     pgd = descent.model_copy(update={"steps": steps})
@@ -169,11 +165,25 @@ def _last_stage_of(recipe: Recipe, size: int) -> int:
     raise TrainingError(f"the recipe has no stage of {size} pixels, the checkpoint's size")
 
 
-def _half_is_enough(model: EnergyModel, descent: Descent, source: Tensor) -> bool:
-    half = EnergyModel(model.config).on(source.device).requires_grad_(False)
-    half.load_state_dict({k: v.half() for k, v in model.state_dict().items()})
-    ends = [list(walk(m.energy, source, descent))[-1].x for m in (model, half)]
-    return float((ends[0] - ends[1]).abs().max()) <= HALF_TOLERANCE
+def _packed(model: EnergyModel, descent: Descent, source: Tensor) -> dict[str, Tensor]:
+    """The weights, in half precision where that changes no translated pixel by more than
+    `HALF_TOLERANCE`: all of them, or the head and as many of the coarsest levels as do not."""
+
+    def end(weights: dict[str, Tensor]) -> Tensor:
+        tried = EnergyModel(model.config)
+        tried.load_state_dict(weights)
+        *_, last = walk(tried.frozen(source.device, torch.float32).energy, source, descent)
+        return last.x
+
+    exact = model.state_dict()
+    expected = end(exact)
+    parts = [f"levels.{index}." for index in range(len(model.levels))] + ["head."]
+    for finest in range(len(parts)):
+        halved = tuple(parts[finest:])
+        weights = {k: v.half() if k.startswith(halved) else v for k, v in exact.items()}
+        if float((end(weights) - expected).abs().max()) <= HALF_TOLERANCE:
+            return weights
+    return exact
 
 
 def _walk(energy: ScaledEnergy, source: Tensor, descent: Descent, device: torch.device) -> Walk:
