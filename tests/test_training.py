@@ -910,24 +910,21 @@ def test_a_head_of_another_kind_stays_random_and_other_levels_are_refused(new_tr
         trainer.set_out_from(EnergyModel(config.model_copy(update={"channels": (4, 8, 16)})))
 
 
-def test_weights_are_halved_from_the_head_up_as_far_as_no_pixel_tells(monkeypatch):
+def test_weights_are_halved_as_long_as_no_pixel_tells(monkeypatch):
     torch.manual_seed(0)
     model = EnergyModel(NetworkConfig(size=16, channels=(4, 6, 8), swish=4)).requires_grad_(False)
-    for part in (model.head, model.levels[1]):  # half precision rounds nothing in these
-        for parameter in part.parameters():
-            parameter.copy_(parameter.half())
     descent, source = Descent(steps=4, step_size=1.0), torch.rand(2, 3, 16, 16)
 
-    def halved():
+    def kinds():
         packed = export_module._packed(model, descent, source)
         assert packed.keys() == model.state_dict().keys()
-        parts = ("head.", "levels.0.", "levels.1.")
-        kinds = {p: {v.dtype for k, v in packed.items() if k.startswith(p)} for p in parts}
-        return {part for part, kind in kinds.items() if kind == {torch.float16}}
+        last = {v.dtype for k, v in packed.items() if k.startswith("head.linear")}
+        return last, {v.dtype for k, v in packed.items() if not k.startswith("head.linear")}
 
-    assert halved() == {"head.", "levels.0.", "levels.1."}  # 2/255 is far
+    assert kinds() == ({torch.float32}, {torch.float16})
     monkeypatch.setattr(export_module, "HALF_TOLERANCE", 0.0)
-    assert halved() == {"head.", "levels.1."}
-    for parameter in model.head.parameters():
-        parameter.add_(1e-4)
-    assert halved() == set()
+    assert kinds() == ({torch.float32}, {torch.float32})
+    for name, parameter in model.named_parameters():
+        if not name.startswith("head.linear"):  # half precision rounds nothing in these
+            parameter.copy_(parameter.half())
+    assert kinds() == ({torch.float32}, {torch.float16})
