@@ -739,6 +739,15 @@ def test_a_locked_move_still_leads_downhill():
             assert ((left * gradient).sum(dim=(1, 2, 3)) > 0).all()
 
 
+def test_slow_part_does_not_remember_who_asked_first():
+    x = torch.rand(1, 3, 44, 52)
+    with torch.inference_mode():
+        slow_part(x, 8.0)
+    x.requires_grad_()
+    slow_part(x, 8.0).sum().backward()
+    assert x.grad is not None
+
+
 def test_slow_part_is_about_the_gaussian_blur():
     x = torch.randn(1, 3, 192, 160, generator=torch.Generator().manual_seed(1))
     inside = (..., slice(32, -32), slice(32, -32))  # a border pixel weighs more when it is repeated

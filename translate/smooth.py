@@ -60,6 +60,7 @@ def slow_part(x: Tensor, sigma: float) -> Tensor:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept, so whoever asks first: fit for every mode
 def _through_fewer(
     length: int, shrink: int, sigma: float, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
