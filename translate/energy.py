@@ -111,7 +111,7 @@ class EnergyModel(nn.Module):
 
         Features are β times as large, so that their Swish has a β of 1 (which its `config` says,
         too), and convolutions hold their weights in the dtype that autocast would give them anew
-        in every move.
+        in every move; those of other `arch` stay as they are.
 
         Args:
             device: to compute on.
@@ -125,7 +125,7 @@ class EnergyModel(nn.Module):
                 assert isinstance(part, Level | Head)
                 part.absorb_swish()
             model.config = self.config.model_copy(update={"swish": 1.0})
-        for part in model.modules():
+        for part in model.modules() if self.network is None else ():
             if isinstance(part, nn.Conv2d | Downsample):
                 part.to(dtype)
         return model.on(device).requires_grad_(False)
