@@ -1,0 +1,122 @@
+"""What every device owes: the same pictures. Runs on each that this machine has."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from translate import Options, Translator
+from translate.device import pick_device
+from translate.framing import extract
+from translate.image_io import read_photo, to_tensor
+from translate.training import checkpoint
+from translate.training.config import Recipe
+from translate.training.trainer import Trainer
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PHOTOS = [EXAMPLES / name for name in ("astronaut.jpg", "hopper.jpg")]
+CUDA = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+DEVICES = ["cpu", *CUDA, *["mps"] * torch.backends.mps.is_available()]
+each_device = pytest.mark.parametrize("device", DEVICES)
+
+
+@contextlib.contextmanager
+def no_waiting(device: str) -> Iterator[None]:
+    """CUDA raises where the host would wait for it."""
+    if device not in CUDA:
+        yield
+        return
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def windows(translator: Translator) -> torch.Tensor:
+    photos = [read_photo(path, max_pixels=10**8) for path in PHOTOS]
+    seen = [extract(photo.rgb, translator.windows(photo)[0]) for photo in photos]
+    return torch.cat([to_tensor(pixels) for pixels in seen])
+
+
+@pytest.fixture(scope="module")
+def expected() -> np.ndarray:
+    """The first photo's result in float32 on the CPU."""
+    exact = Translator.load("anime", device="cpu", dtype="float32")
+    return np.asarray(exact(PHOTOS[0]), dtype=int)
+
+
+@each_device
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 0.5), ("auto", 2.0)])
+def test_every_device_gives_the_picture(
+    device: str, dtype: str, tolerance: float, expected: np.ndarray
+) -> None:
+    """Mean difference in levels of 255, over the window's part of the photo and more."""
+    translator = Translator.load("anime", device=device, dtype=dtype)
+    result = np.asarray(translator(PHOTOS[0]), dtype=int)
+    changed = (result != np.asarray(read_photo(PHOTOS[0], max_pixels=10**8).rgb)).any(axis=2)
+    assert changed.mean() > 0.05
+    assert np.abs(result - expected)[changed].mean() <= tolerance
+
+
+@each_device
+def test_a_batch_is_its_images(device: str) -> None:
+    translator = Translator.load("anime", device=device, dtype="float32")
+    x, options = windows(translator), Options(steps=6)
+    *_, (both, _) = translator.descend(x, options)
+    for index in range(len(x)):
+        *_, (alone, _) = translator.descend(x[index : index + 1], options)
+        difference = (both.x[index] - alone.x[0]).abs().mean()
+        assert float(difference) < 0.5 / 255
+
+
+@each_device
+def test_a_walk_never_waits_for_the_device(device: str) -> None:
+    translator = Translator.load("anime", device=device)
+    x = windows(translator).to(pick_device(device))
+    list(
+        translator.descend(x, Options(steps=2))
+    )  # what is kept for later walks is made in the first
+    with no_waiting(device):
+        *_, (last, _) = translator.descend(x, Options(steps=2), measured=False)
+    assert last.x.device.type == pick_device(device).type
+    assert bool(last.x.isfinite().all())
+
+
+@each_device
+def test_training_runs_and_resumes(device: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, level in (("dark", 60), ("light", 200)):
+        (tmp_path / name).mkdir()
+        for index in range(12):
+            pixels = (rng.integers(-40, 40, (16, 16, 3)) + level).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    stage = {"size": 16, "updates": 6, "batch_size": 4, "learning_rate": 1e-3, "k_max": 2}
+    stage |= {"step_size": 0.5, "r1": 0.1, "r2": 0.1, "noise": 0.05, "translated": 0.5}
+    recipe = Recipe.model_validate(
+        {
+            "name": "light",
+            "title": "Light",
+            "data": {"p_data": [{"path": "light"}], "p_0": [{"path": "dark"}]},
+            "network": {"channels": [4, 6], "swish": 8},
+            "stages": [stage],
+        }
+    )
+    place = pick_device(device)
+
+    def trainer() -> Trainer:
+        return Trainer(recipe, tmp_path, tmp_path / "cache", place, torch.float32)
+
+    first, second = trainer(), trainer()
+    losses = [first.update().loss for _ in range(3)]
+    first.save(tmp_path / "checkpoint.safetensors")
+    second.restore(checkpoint.load(tmp_path / "checkpoint.safetensors"))
+    ends = [[t.update().loss for _ in range(3)] for t in (first, second)]
+    assert all(np.isfinite(losses + ends[0]))
+    assert ends[0] == pytest.approx(ends[1], rel=1e-3)
