@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pydantic import BaseModel
 
 from translate import framing
+from translate.domain import Domain
 from translate.errors import InputError, SettingsError
 from translate.framing import DEFAULT_SQUARE, FaceSquare, Window, extract, find_window
 from translate.pasting import paste
+from translate.training.config import Recipe
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sides = st.integers(1, 200) | st.sampled_from([1, 2, 3, 400])
@@ -319,6 +322,14 @@ def test_paste_refuses_what_does_not_fit() -> None:
         extract(noise(20, 20), window)
     with pytest.raises(InputError, match="20x20"):
         paste(noise(20, 20), window, noise(16, 16))
+
+
+@pytest.mark.parametrize("card", [Domain, Recipe])
+def test_a_card_that_says_nothing_has_the_usual_square(card: type[BaseModel]) -> None:
+    said = {name: field.default for name, field in card.model_fields.items()}
+    assert FaceSquare(said["face_margin"], said["face_centre"], said["face_corners"]) == (
+        DEFAULT_SQUARE
+    )
 
 
 def test_a_card_says_where_in_its_square_a_face_lies(astronaut: np.ndarray) -> None:

@@ -13,6 +13,7 @@ import tomllib
 import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -910,21 +911,39 @@ def test_a_head_of_another_kind_stays_random_and_other_levels_are_refused(new_tr
         trainer.set_out_from(EnergyModel(config.model_copy(update={"channels": (4, 8, 16)})))
 
 
-def test_weights_are_halved_as_long_as_no_pixel_tells(monkeypatch):
+def test_weights_are_halved_from_the_head_up_as_far_as_no_pixel_tells(monkeypatch):
     torch.manual_seed(0)
     model = EnergyModel(NetworkConfig(size=16, channels=(4, 6, 8), swish=4)).requires_grad_(False)
     descent, source = Descent(steps=4, step_size=1.0), torch.rand(2, 3, 16, 16)
 
-    def kinds():
+    def halved():
         packed = export_module._packed(model, descent, source)
         assert packed.keys() == model.state_dict().keys()
-        last = {v.dtype for k, v in packed.items() if k.startswith("head.linear")}
-        return last, {v.dtype for k, v in packed.items() if not k.startswith("head.linear")}
+        last = {v.dtype for k, v in packed.items() if k.startswith("head.linear.")}
+        assert last == {torch.float32}
+        parts = {k.split(".conv")[0] for k, v in packed.items() if v.dtype == torch.float16}
+        return {part for part in parts if part in ("head", "levels.0", "levels.1")}
 
-    assert kinds() == ({torch.float32}, {torch.float16})
+    assert halved() == {"head", "levels.0", "levels.1"}
     monkeypatch.setattr(export_module, "HALF_TOLERANCE", 0.0)
-    assert kinds() == ({torch.float32}, {torch.float32})
+    assert halved() == set()
     for name, parameter in model.named_parameters():
-        if not name.startswith("head.linear"):  # half precision rounds nothing in these
+        if name.startswith(("head.", "levels.1.")):  # half precision rounds nothing in these
             parameter.copy_(parameter.half())
-    assert kinds() == ({torch.float32}, {torch.float16})
+    assert halved() == {"head", "levels.1"}
+
+
+def test_half_precision_is_checked_on_the_way_not_only_at_the_end(monkeypatch):
+    """A walk may differ half-way and meet again."""
+    torch.manual_seed(0)
+    model = EnergyModel(NetworkConfig(size=16, channels=(4, 6), swish=4)).requires_grad_(False)
+    runs = iter([[0.0, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 0.0]])
+
+    def walk_of_values(energy, source, descent):
+        return [SimpleNamespace(x=torch.full((1,), value)) for value in next(runs)]
+
+    monkeypatch.setattr(export_module, "walk", walk_of_values)
+    descent, source = Descent(steps=2, step_size=1.0), torch.rand(1, 3, 16, 16)
+    packed = export_module._packed(model, descent, source)
+    assert packed["levels.0.conv.weight"].dtype == torch.float32
+    assert packed["head.conv.weight"].dtype == torch.float16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import os
@@ -117,10 +118,8 @@ class EnergyModel(nn.Module):
             device: to compute on.
             dtype: of the convolutions.
         """
-        model = EnergyModel(self.config)
-        model.load_state_dict(self.state_dict())
-        model.card = self.card
-        if self.config.swish:
+        model = copy.deepcopy(self)
+        if self.config.swish not in (0, 1):
             for part in (*model.levels, model.head):
                 assert isinstance(part, Level | Head)
                 part.absorb_swish()

@@ -333,8 +333,8 @@ def _move(
         gradient = gradient * mask
     if pgd.total_variation > 0:
         slope = variation_slope(x) if mask is None else variation_slope(x) * mask
-        energys = l2_norm(gradient).view(-1, 1, 1, 1)  # 0 where the energy has no gradient
-        gradient = gradient.addcmul(slope, energys * scale_to(slope, pgd.total_variation))
+        steepness = l2_norm(gradient).view(-1, 1, 1, 1)  # 0 where the energy has no gradient
+        gradient = gradient.addcmul(slope, steepness * scale_to(slope, pgd.total_variation))
     length = pgd.length(index)
     if pgd.norm == "l2":
         moved = x.addcmul(gradient, scale_to(gradient, length), value=-1)

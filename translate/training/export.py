@@ -166,19 +166,32 @@ def _last_stage_of(recipe: Recipe, size: int) -> int:
 
 
 def _packed(model: EnergyModel, descent: Descent, source: Tensor) -> dict[str, Tensor]:
-    """The weights, in half precision if that changes no translated pixel by more than
-    `HALF_TOLERANCE`. The last layer stays as it is: each of its few numbers weighs a whole feature,
-    and rounding them moves pixels fifty times as far as rounding any other layer."""
+    """The weights, in half precision where that changes no pixel of any state of a walk by more
+    than `HALF_TOLERANCE`: the head and as many levels, coarsest first, as do not.
 
-    def end(weights: dict[str, Tensor]) -> Tensor:
+    The last layer stays as it is: each of its few numbers weighs a whole feature, and rounding them
+    moved pixels further than rounding all others (docs/training.md).
+    """
+
+    def states(weights: dict[str, Tensor]) -> list[Tensor]:
         tried = EnergyModel(model.config)
         tried.load_state_dict(weights)
-        *_, last = walk(tried.frozen(source.device, torch.float32).energy, source, descent)
-        return last.x
+        frozen = tried.frozen(source.device, torch.float32)
+        return [step.x for step in walk(frozen.energy, source, descent)]
 
     exact = model.state_dict()
-    half = {k: v if k.startswith("head.linear.") else v.half() for k, v in exact.items()}
-    return half if float((end(half) - end(exact)).abs().max()) <= HALF_TOLERANCE else exact
+    expected = states(exact)
+    parts = [f"levels.{index}." for index in range(len(model.levels))] + ["head."]
+    for finest in range(len(parts)):
+        rounded = tuple(parts[finest:])
+        weights = {
+            k: v.half() if k.startswith(rounded) and not k.startswith("head.linear.") else v
+            for k, v in exact.items()
+        }
+        pairs = zip(states(weights), expected, strict=True)
+        if all(float((a - b).abs().max()) <= HALF_TOLERANCE for a, b in pairs):
+            return weights
+    return exact
 
 
 def _walk(energy: ScaledEnergy, source: Tensor, descent: Descent, device: torch.device) -> Walk:
