@@ -96,6 +96,16 @@ def test_the_largest_is_one_of_them_and_the_others_are_mentioned(group: np.ndarr
     assert replace(window, note=None) == first
 
 
+@pytest.mark.parametrize("width", [300, 361, 478, 596])
+@pytest.mark.parametrize("scale", [0.33, 0.5, 0.8, 1.0])
+def test_the_quicker_search_finds_the_face_that_a_whole_search_does(
+    width: int, scale: float
+) -> None:
+    photo = wall(310, width, (head(scale), 40, 20))
+    (quick,), (whole,) = (find_faces(photo, every=every) for every in (False, True))
+    assert quick == pytest.approx(whole, abs=0.02 * whole[2])
+
+
 @pytest.mark.parametrize("name", ["temple.jpg", "coffee.jpg", "rocket.jpg"])
 def test_without_a_face_all_of_them_is_the_centre(name: str) -> None:
     with Image.open(EXAMPLES / name) as picture:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -180,17 +180,18 @@ def to_tensor(rgb: Pixels) -> Tensor:
     """(H, W, 3) uint8 -> a new (1, 3, H, W) float32 tensor in [0, 1] on the CPU."""
     import torch
 
-    planes = np.array(rgb.transpose(2, 0, 1)[None], order="C")
-    return torch.asarray(planes, dtype=torch.float32) / 255
+    planes = np.array(rgb.transpose(2, 0, 1)[None], order="C")  # torch would start its threads
+    return torch.from_numpy(planes.astype(np.float32) / np.float32(255))
 
 
 def to_array(x: Tensor) -> Pixels:
     """(N, 3, H, W) float in [0, 1], any device -> (N, H, W, 3) uint8, clamped, halves round up."""
+    import cv2
     import torch
 
-    scaled = x.detach().to(device="cpu", dtype=torch.float32) * 255
-    pixels = (scaled + 0.5).floor().clamp(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+    scaled = x.detach().to(device="cpu", dtype=torch.float32).numpy() * np.float32(255)
+    planes = (scaled + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    return np.stack([cast("Pixels", cv2.merge(list(image))) for image in planes])
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
