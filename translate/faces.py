@@ -52,8 +52,8 @@ def find_faces(rgb: Pixels, *, every: bool) -> list[Face]:
     small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     if min(small_size) < _MIN_FACE:
         return []
-    small = cv2.resize(np.ascontiguousarray(rgb), small_size, interpolation=cv2.INTER_AREA)
-    grey = cast(Pixels, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+    whole = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
+    grey = cast(Pixels, cv2.resize(whole, small_size, interpolation=cv2.INTER_AREA))
     across, down = width / small_size[0], height / small_size[1]
     for faces in _passes(grey, every=every):
         if faces:
