@@ -48,9 +48,9 @@ class FaceSquare:
 
     Attributes:
         margin: its side, in widths of the detector's face box. The looser quartile of the selfies
-            would be 1 / 0.67 = 1.5; a wider square holds all of the hair, so that a drawing pasted
-            into a large photo is a whole head and no mask (looked at with 1.5, 1.9 and 2.3, three
-            domains).
+            would be 1 / 0.67 = 1.5. A wider square holds all of the hair, so that what is pasted
+            into a large photo is a whole head and no mask; but faces are drawn best at the size
+            that the network set out from (docs/training.md, "Anime as close as the selfies").
         centre: where the middle of the box lies in it: fraction from the top.
         corners: what the targets show reaches into the upper corners, as the ears of a cat do, so
             the upper half of results is pasted as a square.
