@@ -80,9 +80,7 @@ def test_a_batch_is_its_images(device: str) -> None:
 def test_a_walk_never_waits_for_the_device(device: str) -> None:
     translator = Translator.load("anime", device=device)
     x = windows(translator).to(pick_device(device))
-    list(
-        translator.descend(x, Options(steps=2))
-    )  # what is kept for later walks is made in the first
+    list(translator.descend(x, Options(steps=2)))  # makes what later walks share
     with no_waiting(device):
         *_, (last, _) = translator.descend(x, Options(steps=2), measured=False)
     assert last.x.device.type == pick_device(device).type

@@ -177,10 +177,14 @@ def to_pil(rgb: Pixels, alpha: Pixels | None = None) -> Image.Image:
 
 
 def to_tensor(rgb: Pixels) -> Tensor:
-    """(H, W, 3) uint8 -> a new (1, 3, H, W) float32 tensor in [0, 1] on the CPU."""
+    """(H, W, 3) uint8 -> a new (1, 3, H, W) float32 tensor in [0, 1] on the CPU.
+
+    Like `to_array` without arithmetic of torch, which starts further threads in every thread that
+    decodes or encodes.
+    """
     import torch
 
-    planes = np.array(rgb.transpose(2, 0, 1)[None], order="C")  # torch would start its threads
+    planes = np.array(rgb.transpose(2, 0, 1)[None], order="C")
     return torch.from_numpy(planes.astype(np.float32) / np.float32(255))
 
 
