@@ -22,7 +22,7 @@ LAYERS = (
     ("errors", "allocator", "smooth"),
     ("networks", "shaping"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
-    ("image_io", "framing", "hub", "masking"),
+    ("image_io", "framing", "hub", "masking", "matting"),
     ("pasting",),
     ("energy", "imageset", "frame", "options"),
     ("translator", "calibration"),

@@ -66,7 +66,9 @@ class Frame:
         if self.start is None or self.mask is not None:
             return (False,) * len(self.windows)
         short = self.start - self.step.energy < self.least_fall * self.step.distance
-        return tuple(window.face and bool(short[i]) for i, window in enumerate(self.windows))
+        return tuple(
+            window.face is not None and bool(short[i]) for i, window in enumerate(self.windows)
+        )
 
     @property
     def note(self) -> str | None:

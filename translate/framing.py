@@ -48,12 +48,12 @@ class FaceSquare:
 
     Attributes:
         margin: its side, in widths of the detector's face box. The looser quartile of the selfies
-            would be 1 / 0.67 = 1.5. A wider square holds all of the hair, so that what is pasted
-            into a large photo is a whole head and no mask; but faces are drawn best at the size
-            that the network set out from (docs/training.md, "Anime as close as the selfies").
+            would be 1 / 0.67 = 1.5. A wider square holds all of the hair; but faces are drawn best
+            at the size that the network set out from (docs/training.md, "Anime as close as the
+            selfies").
         centre: where the middle of the box lies in it: fraction from the top.
         corners: what the targets show reaches into the upper corners, as the ears of a cat do, so
-            the upper half of results is pasted as a square.
+            the upper half of results is pasted as a square, beyond the head's outline.
     """
 
     margin: float = 1.9
@@ -74,7 +74,7 @@ class Window:
     """A rectangle of a photo and the size the model sees it at, all in pixels.
 
     `left`, `top`, `width`, `height` lie inside the photo. `note` is a sentence for the user when
-    the window is not what was asked for, else None. `face`: it lies around a face, and `corners`:
+    the window is not what was asked for, else None. `face`: the one it lies around, and `corners`:
     what is made of it reaches into the upper corners. `usable`: the result belongs into the photo;
     a face too small or too blurred had better be left alone.
     `scene`: it is the whole photo, and what the model changed is carried up to the photo's own
@@ -88,7 +88,7 @@ class Window:
     out_width: int
     out_height: int
     note: str | None = None
-    face: bool = False
+    face: Face | None = None
     corners: bool = False
     usable: bool = True
     scene: bool = False
@@ -159,7 +159,7 @@ def find_windows(
     first, *others = [
         replace(
             _square(_face_square(face, width, height, square), out),
-            face=True,
+            face=face,
             corners=square.corners,
             usable=bool(good),
         )

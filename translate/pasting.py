@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import cast
 
 import cv2
@@ -11,41 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from translate.errors import InputError
+from translate.faces import Face
 from translate.framing import Pixels, Window, check_pixels, extract, part
+from translate.matting import head_matte
 from translate.upsampling import carry_up
 
 Floats = npt.NDArray[np.float32]
 
 _FEATHER = 0.15  # width of the blended edge, as a fraction of the window's side
 _STRIP = 256  # rows blended at a time, so that a large photo needs little memory
+
+# A face fades into the photo between two superellipses |x|^p + |y|^p = r^p, one p above the middle
+# and one below it: up to the first radius all is the result's, from the second one on all the
+# photo's, in halves of the window's side. By eye on sixteen portraits.
+_HEAD, _HEAD_ENDS = (4.0, 3.0), (0.5, 0.88)
+# What has ears reaches beyond the head. There broad light and colour fade to the photo's earlier
+# than drawn edges do: a wall that the model made white would else stand as a halo around the head.
+_EARS, _EDGE_ENDS, _TONE_ENDS = (5.0, 2.5), (0.7, 1.0), (0.6, 0.95)
 # Broad is what a guided filter (He, Sun and Tang 2013) of this radius, in widths of the window,
 # finds along the result's own edges.
 _BROAD = 1 / 16
 _EDGE = np.float32(0.003 * 255**2)  # variance of brightness that is an edge
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How a face fades into the photo: half a superellipse |x|^p + |y|^p above another.
-
-    Up to the first radius all is the result's, from the second one on all the photo's, in halves of
-    the window's side. Broad light and colour fade to the photo's earlier than drawn edges do: a
-    wall that the model made white would else stand as a halo around the hair.
-
-    Attributes:
-        powers: p above the middle and below it.
-        edges, tones: both radii of either.
-    """
-
-    powers: tuple[float, float]
-    edges: tuple[float, float]
-    tones: tuple[float, float]
-
-
-# By eye on sixteen portraits: a square's corners hold background, which the model paints in its own
-# way; but where ears reach into them they are wanted.
-_OVAL = _Shape((2.5, 2.5), (0.56, 0.9), (0.4, 0.78))
-_EARED = _Shape((5.0, 2.5), (0.7, 1.0), (0.6, 0.95))
 
 
 def paste(rgb: Pixels, window: Window, result: Pixels) -> Pixels:
@@ -57,9 +42,9 @@ def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
     """A copy of `rgb` with results, (out_height, out_width, 3) uint8, in their windows' places.
 
     Where windows overlap, the later one is on top. Pixels outside the windows stay as they are.
-    Inside, a result fades in: from a window's edge, or all around a face; but not from the photo's
-    own borders. The change of a scene is carried up instead. Raises `InputError` for a result of
-    another size.
+    Inside, a result fades in: from a window's edge or, where that lies around a face, along the
+    head's outline; but not from the photo's own borders. The change of a scene is carried up
+    instead. Raises `InputError` for a result of another size.
     """
     check_pixels(rgb)
     pasted = rgb.copy()
@@ -71,10 +56,12 @@ def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
             )
         if window.scene:
             pasted = carry_up(rgb, extract(rgb, window), result)
-        elif window.face:
-            _blend_face(pasted, window, result)
-        else:
+        elif window.face is None:
             _blend(pasted, window, result)
+        elif window.corners:
+            _blend_eared(pasted, rgb, window, result)
+        else:
+            _blend_head(pasted, rgb, window, window.face, result)
     return pasted
 
 
@@ -89,24 +76,34 @@ def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
         _mix(inside[rows], new[rows], down[rows, None] * across)
 
 
-def _blend_face(pasted: Pixels, window: Window, result: Pixels) -> None:
-    """Put a face into `pasted`: its lines further out than its light."""
-    shape, (height, width) = _EARED if window.corners else _OVAL, pasted.shape[:2]
-    across = _offsets(window.left, window.width, window.out_width, width)
-    down = _offsets(window.top, window.height, window.out_height, height)
-    halves = zip(np.array_split(down, 2), shape.powers, strict=True)
-    radius = np.concatenate([_radius(half, across, power) for half, power in halves])
-    drawn, lit = _fading(radius, shape.edges), _fading(radius, shape.tones)
+def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
+    """Put a result into `pasted` where `rgb` shows the head and its hair."""
+    weights = _fading(_from_middle(rgb, window, _HEAD), _HEAD_ENDS)
+    box = (window.left, window.top, window.width, window.height)
+    weights *= head_matte(rgb, face, box, (window.out_width, window.out_height))
+    _enlarge(pasted, window, result, weights)
+
+
+def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, result: Pixels) -> None:
+    """Put a result with ears into `pasted`: its lines further out than its light."""
+    radius = _from_middle(rgb, window, _EARS)
+    drawn, lit = _fading(radius, _EDGE_ENDS), _fading(radius, _TONE_ENDS)
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
-    inside, size = part(pasted, window), (window.width, window.height)
-    seen = _scaled(inside, (window.out_width, window.out_height))
+    seen = _scaled(part(pasted, window), (window.out_width, window.out_height))
     unlit = _in_photos_light(seen, result)
-    layers = (unlit, 1 - (1 - drawn) / np.maximum(1 - lit, 1e-6)), (result, lit)
-    for layer, weights in layers:
-        new, weights = _scaled(layer, size), cast("Floats", cv2.resize(weights, size))
-        for top in range(0, window.height, _STRIP):
-            rows = slice(top, top + _STRIP)
-            _mix(inside[rows], new[rows], weights[rows])
+    beside = 1 - (1 - drawn) / np.maximum(1 - lit, np.float32(1e-6))
+    _enlarge(pasted, window, unlit, cast("Floats", beside))
+    _enlarge(pasted, window, result, lit)
+
+
+def _enlarge(pasted: Pixels, window: Window, result: Pixels, weights: Floats) -> None:
+    """Blend a result at the window's size, with weights, (out_height, out_width), into `pasted`."""
+    size = (window.width, window.height)
+    inside, new = part(pasted, window), _scaled(result, size)
+    weights = cast("Floats", cv2.resize(weights, size))
+    for top in range(0, window.height, _STRIP):
+        rows = slice(top, top + _STRIP)
+        _mix(inside[rows], new[rows], weights[rows])
 
 
 def _scaled(rgb: Pixels, size: tuple[int, int]) -> Pixels:
@@ -163,17 +160,28 @@ def _ramp(start: int, length: int, total: int) -> Floats:
     return weights
 
 
+def _from_middle(rgb: Pixels, window: Window, powers: tuple[float, float]) -> Floats:
+    """(out_height, out_width) distances: 1 on the superellipses that fill the window.
+
+    Towards the photo's own borders no distance grows.
+    """
+    height, width = rgb.shape[:2]
+    across = _offsets(window.left, window.width, window.out_width, width)
+    down = _offsets(window.top, window.height, window.out_height, height)
+    halves = zip(np.array_split(down, 2), powers, strict=True)
+    return np.concatenate([_radius(half, across, power) for half, power in halves])
+
+
+def _radius(down: Floats, across: Floats, power: float) -> Floats:
+    p = np.float32(power)
+    return cast("Floats", (down[:, None] ** p + across**p) ** np.float32(1 / power))
+
+
 def _offsets(start: int, length: int, count: int, total: int) -> Floats:
     """|x| at `count` places along one axis: 0 in the middle, 1 at each end inside the photo."""
     x = (np.arange(count, dtype=np.float32) + 0.5) * 2 / count - 1
     x = x.clip(-1 if start > 0 else 0, 1 if start + length < total else 0)
     return np.abs(x)
-
-
-def _radius(down: Floats, across: Floats, power: float) -> Floats:
-    """(h,), (w,) distances from the middle -> (h,w), 1 on the superellipse that fills a window."""
-    p = np.float32(power)
-    return cast("Floats", (down[:, None] ** p + across**p) ** np.float32(1 / power))
 
 
 def _fading(radius: Floats, ends: tuple[float, float]) -> Floats:

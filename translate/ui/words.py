@@ -23,7 +23,7 @@ def story(walk: Walk, index: int) -> str:
     parts: list[str] = []
     if walk.stopped and index == walk.last:
         parts.append(f"Stopped at step {index}.")
-    note, faces = walk.note(index), sum(window.face for window in walk.windows)
+    note, faces = walk.note(index), sum(w.face is not None for w in walk.windows)
     if note:
         parts.append(note)
     elif faces:
