@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import pixels, write_domain
+from tests.conftest import EXAMPLES, pixels, write_domain
 from translate import Options, Translator
 from translate.domain import Calibration
 from translate.errors import DomainError, InputError, SettingsError
@@ -28,7 +28,7 @@ from translate.ui.studio import SUITING, Studio, Wish
 from translate.ui.sweep import Sweeper
 from translate.ui.translating import Handlers, read_options
 from translate.ui.turns import TranslatorInTurns
-from translate.ui.walks import Shelf, Stops, Walk
+from translate.ui.walks import HEAD_ROOM, Shelf, Stops, Walk
 from translate.ui.words import story
 
 
@@ -141,6 +141,31 @@ def test_a_large_photo_is_shown_smaller_and_close_up(studio: Studio, tmp_path: P
     walk.close = False
     assert walk.shown(0).size == (1280, 171)
     assert walk.picture(walk.last).size == (3000, 400)
+
+
+@pytest.mark.parametrize("enlarged", [1, 4])
+def test_the_page_shows_what_will_be_downloaded(enlarged: int, tmp_path: Path) -> None:
+    with Image.open(EXAMPLES / "astronaut.jpg") as example:
+        photo = example.resize((512 * enlarged, 512 * enlarged), Image.Resampling.BICUBIC)
+    photo.save(tmp_path / "photo.png")
+    studio = Studio(Catalog(["anime"], device="cpu"))
+    options = Options(strength=0.5)
+    *_, walk = studio.walk(Wish(photo=str(tmp_path / "photo.png"), domain="anime", options=options))
+    picture, before = walk.picture(walk.last), walk.picture(0)
+    (window,) = walk.windows
+    room = round(HEAD_ROOM * window.width)
+    left, top = max(0, window.left - room), max(0, window.top - room)
+    right, bottom = window.left + window.width + room, window.top + window.height + room
+    for close, box in ((True, (left, top, right, bottom)), (False, (0, 0, *picture.size))):
+        walk.close = close
+        shown = walk.shown(walk.last)
+        expected, photo = (
+            image.crop(box).resize(shown.size, Image.Resampling.LANCZOS)
+            for image in (picture, before)
+        )
+        changed = np.abs(np.asarray(expected).astype(int) - np.asarray(photo)).mean()
+        assert changed > 1
+        assert np.abs(np.asarray(expected).astype(int) - np.asarray(shown)).mean() < 0.15 * changed
 
 
 def test_stopping_ends_after_the_step(studio: Studio, photo: Path) -> None:

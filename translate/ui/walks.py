@@ -23,6 +23,7 @@ from translate.ui.limits import SHELF_MB, SHOWN_SIDE
 
 CLOSE_SHARE = 0.4  # a window below this share of the photo is first shown close up
 CLOSE_ROOM = 0.12  # shown around the window, in its own sides
+HEAD_ROOM = 0.3  # around a face: as much as its head is cut out of (`translate.matting`)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -191,7 +192,8 @@ def _close(frame: Frame) -> View:
     """The windows with a little around them."""
     width, height = frame.photo.size
     left, top, right, bottom = _around(frame.windows)
-    room = round(CLOSE_ROOM * max(right - left, bottom - top))
+    share = HEAD_ROOM if any(w.face is not None for w in frame.windows) else CLOSE_ROOM
+    room = round(share * max(right - left, bottom - top))
     left, top = max(0, left - room), max(0, top - room)
     right, bottom = min(width, right + room), min(height, bottom + room)
     return _view(frame, left, top, right - left, bottom - top)
@@ -212,8 +214,12 @@ def _view(frame: Frame, left: int, top: int, width: int, height: int) -> View:
     def box(window: Window) -> Window:
         x, y = round((window.left - left) * scale), round((window.top - top) * scale)
         x, y = min(x, size[0] - 1), min(y, size[1] - 1)
+        face = window.face
+        if face is not None:
+            face = ((face[0] - left) * scale, (face[1] - top) * scale, face[2] * scale)
         return replace(
             window,
+            face=face,
             left=x,
             top=y,
             width=max(1, min(size[0] - x, round(window.width * scale))),
