@@ -212,6 +212,16 @@ def test_at_the_borders_of_the_photo_nothing_fades() -> None:
     assert (paste(photo, whole, result) == 200).all()
 
 
+@pytest.mark.parametrize("corners", [False, True])
+def test_beside_a_head_it_fades_at_the_borders_of_the_photo_too(corners: bool) -> None:
+    photo, result = np.full((200, 200, 3), 90, np.uint8), np.full((50, 50, 3), 200, np.uint8)
+    window = replace(SQUARE, left=0, top=0, face=(100.0, 100.0, 80.0), corners=corners)
+    pasted = paste(photo, window, result)
+    assert (pasted[90:110, 90:110] == 200).all()
+    for border in (pasted[0], pasted[-1], pasted[:, 0], pasted[:, -1]):
+        assert (border == 90).all()
+
+
 def test_the_later_of_two_results_is_on_top() -> None:
     photo = np.full((300, 400, 3), 100, np.uint8)
     other = replace(SQUARE, left=160, face=(260.0, 120.0, 129.0))

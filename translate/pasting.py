@@ -24,6 +24,7 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 # and one below it: up to the first radius all is the result's, from the second one on all the
 # photo's, in halves of the window's side. By eye on sixteen portraits.
 _HEAD, _HEAD_ENDS = (4.0, 3.0), (0.5, 0.88)
+_CUT = 0.9  # a border of the photo that is nearer to a face, in its widths, cuts through the head
 # What has ears reaches beyond the head. There broad light and colour fade to the photo's earlier
 # than drawn edges do: a wall that the model made white would else stand as a halo around the head.
 _EARS, _EDGE_ENDS, _TONE_ENDS = (5.0, 2.5), (0.7, 1.0), (0.6, 0.95)
@@ -43,8 +44,8 @@ def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
 
     Where windows overlap, the later one is on top. Pixels outside the windows stay as they are.
     Inside, a result fades in: from a window's edge or, where that lies around a face, along the
-    head's outline; but not from the photo's own borders. The change of a scene is carried up
-    instead. Raises `InputError` for a result of another size.
+    head's outline; but not from borders of the photo that cut through it. The change of a scene
+    is carried up instead. Raises `InputError` for a result of another size.
     """
     check_pixels(rgb)
     pasted = rgb.copy()
@@ -59,7 +60,7 @@ def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
         elif window.face is None:
             _blend(pasted, window, result)
         elif window.corners:
-            _blend_eared(pasted, rgb, window, result)
+            _blend_eared(pasted, rgb, window, window.face, result)
         else:
             _blend_head(pasted, rgb, window, window.face, result)
     return pasted
@@ -78,15 +79,15 @@ def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
 
 def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
     """Put a result into `pasted` where `rgb` shows the head and its hair."""
-    weights = _fading(_from_middle(rgb, window, _HEAD), _HEAD_ENDS)
+    weights = _fading(_from_middle(rgb, window, face, _HEAD), _HEAD_ENDS)
     box = (window.left, window.top, window.width, window.height)
     weights *= head_matte(rgb, face, box, (window.out_width, window.out_height))
     _enlarge(pasted, window, result, weights)
 
 
-def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, result: Pixels) -> None:
+def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
     """Put a result with ears into `pasted`: its lines further out than its light."""
-    radius = _from_middle(rgb, window, _EARS)
+    radius = _from_middle(rgb, window, face, _EARS)
     drawn, lit = _fading(radius, _EDGE_ENDS), _fading(radius, _TONE_ENDS)
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
     seen = _scaled(part(pasted, window), (window.out_width, window.out_height))
@@ -160,14 +161,14 @@ def _ramp(start: int, length: int, total: int) -> Floats:
     return weights
 
 
-def _from_middle(rgb: Pixels, window: Window, powers: tuple[float, float]) -> Floats:
+def _from_middle(rgb: Pixels, window: Window, face: Face, powers: tuple[float, float]) -> Floats:
     """(out_height, out_width) distances: 1 on the superellipses that fill the window.
 
-    Towards the photo's own borders no distance grows.
+    Towards the photo's own borders, where they cut through a head, no distance grows.
     """
-    height, width = rgb.shape[:2]
-    across = _offsets(window.left, window.width, window.out_width, width)
-    down = _offsets(window.top, window.height, window.out_height, height)
+    (x, y, unit), (height, width) = face, rgb.shape[:2]
+    across = _offsets(window.left, window.width, window.out_width, width, x, unit)
+    down = _offsets(window.top, window.height, window.out_height, height, y, unit)
     halves = zip(np.array_split(down, 2), powers, strict=True)
     return np.concatenate([_radius(half, across, power) for half, power in halves])
 
@@ -177,11 +178,12 @@ def _radius(down: Floats, across: Floats, power: float) -> Floats:
     return cast("Floats", (down[:, None] ** p + across**p) ** np.float32(1 / power))
 
 
-def _offsets(start: int, length: int, count: int, total: int) -> Floats:
-    """|x| at `count` places along one axis: 0 in the middle, 1 at each end inside the photo."""
+def _offsets(start: int, length: int, count: int, total: int, middle: float, unit: float) -> Floats:
+    """|x| at `count` places along one axis: 0 in the middle, 1 at each end that may fade."""
+    fades_first = start > 0 or middle > _CUT * unit
+    fades_last = start + length < total or total - middle > _CUT * unit
     x = (np.arange(count, dtype=np.float32) + 0.5) * 2 / count - 1
-    x = x.clip(-1 if start > 0 else 0, 1 if start + length < total else 0)
-    return np.abs(x)
+    return np.abs(x.clip(-1 if fades_first else 0, 1 if fades_last else 0))
 
 
 def _fading(radius: Floats, ends: tuple[float, float]) -> Floats:
