@@ -51,9 +51,12 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
     if cut.all():
         return np.ones(size[::-1], np.float32)
     slope, level = _outline(_brightness(small), cut)
-    matte = _spread(slope, looked, window, size) * _brightness(_reduced(rgb, window, size))
-    matte += _spread(level, looked, window, size) - np.float32(0.5)
-    return (matte * _SHARP + (np.float32(0.5) + _OUTWARD)).clip(0, 1)
+    # slope · guide + level, sharpened about 0.5 and moved outward; what is small first
+    level = (level - np.float32(0.5)) * _SHARP + (np.float32(0.5) + _OUTWARD)
+    matte = _spread(slope * _SHARP, looked, window, size)
+    matte *= _brightness(_reduced(rgb, window, size))
+    matte += _spread(level, looked, window, size)
+    return matte.clip(0, 1, out=matte)
 
 
 def _surroundings(rgb: Pixels, face: Face, window: Box) -> Box:

@@ -79,26 +79,27 @@ def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
 
 def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
     """Put a result into `pasted` where `rgb` shows the head and its hair."""
-    weights = _fading(_from_middle(rgb, window, face, _HEAD), _HEAD_ENDS)
-    box = (window.left, window.top, window.width, window.height)
-    weights *= head_matte(rgb, face, box, (window.out_width, window.out_height))
+    # No finer than either of both: what is enlarged is soft, what is reduced needs no more.
+    size = min(window.width, window.out_width), min(window.height, window.out_height)
+    weights = _fading(_from_middle(rgb, window, face, _HEAD, size), _HEAD_ENDS)
+    weights *= head_matte(rgb, face, (window.left, window.top, window.width, window.height), size)
     _enlarge(pasted, window, result, weights)
 
 
 def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
     """Put a result with ears into `pasted`: its lines further out than its light."""
-    radius = _from_middle(rgb, window, face, _EARS)
+    size = window.out_width, window.out_height
+    radius = _from_middle(rgb, window, face, _EARS, size)
     drawn, lit = _fading(radius, _EDGE_ENDS), _fading(radius, _TONE_ENDS)
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
-    seen = _scaled(part(pasted, window), (window.out_width, window.out_height))
-    unlit = _in_photos_light(seen, result)
+    unlit = _in_photos_light(_scaled(part(pasted, window), size), result)
     beside = 1 - (1 - drawn) / np.maximum(1 - lit, np.float32(1e-6))
     _enlarge(pasted, window, unlit, cast("Floats", beside))
     _enlarge(pasted, window, result, lit)
 
 
 def _enlarge(pasted: Pixels, window: Window, result: Pixels, weights: Floats) -> None:
-    """Blend a result at the window's size, with weights, (out_height, out_width), into `pasted`."""
+    """Blend a result at the window's size, with weights, (h,w), into `pasted`."""
     size = (window.width, window.height)
     inside, new = part(pasted, window), _scaled(result, size)
     weights = cast("Floats", cv2.resize(weights, size))
@@ -161,14 +162,20 @@ def _ramp(start: int, length: int, total: int) -> Floats:
     return weights
 
 
-def _from_middle(rgb: Pixels, window: Window, face: Face, powers: tuple[float, float]) -> Floats:
-    """(out_height, out_width) distances: 1 on the superellipses that fill the window.
+def _from_middle(
+    rgb: Pixels,
+    window: Window,
+    face: Face,
+    powers: tuple[float, float],
+    size: tuple[int, int],
+) -> Floats:
+    """Distances at `size`, (h,w): 1 on the superellipses that fill the window.
 
     Towards the photo's own borders, where they cut through a head, no distance grows.
     """
     (x, y, unit), (height, width) = face, rgb.shape[:2]
-    across = _offsets(window.left, window.width, window.out_width, width, x, unit)
-    down = _offsets(window.top, window.height, window.out_height, height, y, unit)
+    across = _offsets(window.left, window.width, size[0], width, x, unit)
+    down = _offsets(window.top, window.height, size[1], height, y, unit)
     halves = zip(np.array_split(down, 2), powers, strict=True)
     return np.concatenate([_radius(half, across, power) for half, power in halves])
 
