@@ -28,7 +28,7 @@ from translate.ui.studio import SUITING, Studio, Wish
 from translate.ui.sweep import Sweeper
 from translate.ui.translating import Handlers, read_options
 from translate.ui.turns import TranslatorInTurns
-from translate.ui.walks import HEAD_ROOM, Shelf, Stops, Walk
+from translate.ui.walks import Shelf, Stops, Walk
 from translate.ui.words import story
 
 
@@ -151,21 +151,21 @@ def test_the_page_shows_what_will_be_downloaded(enlarged: int, tmp_path: Path) -
     studio = Studio(Catalog(["anime"], device="cpu"))
     options = Options(strength=0.5)
     *_, walk = studio.walk(Wish(photo=str(tmp_path / "photo.png"), domain="anime", options=options))
-    picture, before = walk.picture(walk.last), walk.picture(0)
-    (window,) = walk.windows
-    room = round(HEAD_ROOM * window.width)
-    left, top = max(0, window.left - room), max(0, window.top - room)
-    right, bottom = window.left + window.width + room, window.top + window.height + room
-    for close, box in ((True, (left, top, right, bottom)), (False, (0, 0, *picture.size))):
-        walk.close = close
-        shown = walk.shown(walk.last)
-        expected, photo = (
-            image.crop(box).resize(shown.size, Image.Resampling.LANCZOS)
-            for image in (picture, before)
-        )
-        changed = np.abs(np.asarray(expected).astype(int) - np.asarray(photo)).mean()
-        assert changed > 1
-        assert np.abs(np.asarray(expected).astype(int) - np.asarray(shown)).mean() < 0.15 * changed
+    picture = walk.picture(walk.last)
+    assert walk.near is not None
+    left = walk.windows[0].left - walk.near.windows[0].left
+    top = walk.windows[0].top - walk.near.windows[0].top
+    walk.close = True
+    near, before = walk.shown(walk.last), walk.shown(0)
+    assert np.abs(np.asarray(near).astype(int) - np.asarray(before)).mean() > 3
+    box = (left, top, left + near.width, top + near.height)
+    np.testing.assert_array_equal(np.asarray(near), np.asarray(picture.crop(box)))
+    walk.close = False
+    whole, before = walk.shown(walk.last), walk.shown(0)
+    expected = picture.resize(whole.size, Image.Resampling.LANCZOS)
+    changed = np.abs(np.asarray(expected).astype(int) - np.asarray(before)).mean()
+    assert changed > 1
+    assert np.abs(np.asarray(expected).astype(int) - np.asarray(whole)).mean() < 0.15 * changed
 
 
 def test_stopping_ends_after_the_step(studio: Studio, photo: Path) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from translate.errors import InputError, SettingsError
-from translate.faces import Face, Flaw, find_faces, flaw
+from translate.faces import Box, Face, Flaw, find_faces, flaw
 
 Framing = Literal["auto", "face", "scene", "crop"]
 """`face`: a square around the largest face. `scene`: the whole photo. `crop`: the centre square.
@@ -92,6 +92,11 @@ class Window:
     corners: bool = False
     usable: bool = True
     scene: bool = False
+
+    @property
+    def box(self) -> Box:
+        """Left, top, width and height."""
+        return self.left, self.top, self.width, self.height
 
 
 def find_window(

@@ -42,7 +42,7 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
     Returns:
         (height,width) in [0,1]; all 1 where a close-up shows no background.
     """
-    (x, y, unit), looked = face, _surroundings(rgb, face, window)
+    (x, y, unit), looked = face, surroundings(rgb, face, window)
     columns, rows = (max(1, round(side / unit * _CELLS)) for side in looked[2:])
     small = _reduced(rgb, looked, (columns, rows))
     across = _distances(looked[0], looked[2], columns, x, unit)
@@ -59,8 +59,8 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
     return matte.clip(0, 1, out=matte)
 
 
-def _surroundings(rgb: Pixels, face: Face, window: Box) -> Box:
-    """The window, and what else of the photo lies near the face."""
+def surroundings(rgb: Pixels, face: Face, window: Box) -> Box:
+    """All of a photo that `head_matte` looks at: the window, and what else lies near the face."""
     x, y, width = face
     left = max(0, min(window[0], round(x - _SIDES * width)))
     top = max(0, min(window[1], round(y - _ABOVE * width)))

@@ -23,8 +23,10 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 # A face fades into the photo between two superellipses |x|^p + |y|^p = r^p, one p above the middle
 # and one below it: up to the first radius all is the result's, from the second one on all the
 # photo's, in halves of the window's side. By eye on sixteen portraits.
-_HEAD, _HEAD_ENDS = (4.0, 3.0), (0.5, 0.88)
-_CUT = 0.9  # a border of the photo that is nearer to a face, in its widths, cuts through the head
+_HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.88)
+_CUTTING = (
+    0.9  # a border of the photo that is nearer to a face, in its widths, cuts through the head
+)
 # What has ears reaches beyond the head. There broad light and colour fade to the photo's earlier
 # than drawn edges do: a wall that the model made white would else stand as a halo around the head.
 _EARS, _EDGE_ENDS, _TONE_ENDS = (5.0, 2.5), (0.7, 1.0), (0.6, 0.95)
@@ -60,7 +62,7 @@ def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
         elif window.face is None:
             _blend(pasted, window, result)
         elif window.corners:
-            _blend_eared(pasted, rgb, window, window.face, result)
+            _blend_eared(pasted, window, window.face, result)
         else:
             _blend_head(pasted, rgb, window, window.face, result)
     return pasted
@@ -82,24 +84,24 @@ def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result:
     # No finer than either of both: what is enlarged is soft, what is reduced needs no more.
     size = min(window.width, window.out_width), min(window.height, window.out_height)
     weights = _fading(_from_middle(rgb, window, face, _HEAD, size), _HEAD_ENDS)
-    weights *= head_matte(rgb, face, (window.left, window.top, window.width, window.height), size)
-    _enlarge(pasted, window, result, weights)
+    weights *= head_matte(rgb, face, window.box, size)
+    _blend_scaled(pasted, window, result, weights)
 
 
-def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
+def _blend_eared(pasted: Pixels, window: Window, face: Face, result: Pixels) -> None:
     """Put a result with ears into `pasted`: its lines further out than its light."""
     size = window.out_width, window.out_height
-    radius = _from_middle(rgb, window, face, _EARS, size)
+    radius = _from_middle(pasted, window, face, _EARS, size)
     drawn, lit = _fading(radius, _EDGE_ENDS), _fading(radius, _TONE_ENDS)
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
     unlit = _in_photos_light(_scaled(part(pasted, window), size), result)
     beside = 1 - (1 - drawn) / np.maximum(1 - lit, np.float32(1e-6))
-    _enlarge(pasted, window, unlit, cast("Floats", beside))
-    _enlarge(pasted, window, result, lit)
+    _blend_scaled(pasted, window, unlit, cast("Floats", beside))
+    _blend_scaled(pasted, window, result, lit)
 
 
-def _enlarge(pasted: Pixels, window: Window, result: Pixels, weights: Floats) -> None:
-    """Blend a result at the window's size, with weights, (h,w), into `pasted`."""
+def _blend_scaled(pasted: Pixels, window: Window, result: Pixels, weights: Floats) -> None:
+    """Put a result into `pasted`, at the window's size, with weights, (h,w) of any size."""
     size = (window.width, window.height)
     inside, new = part(pasted, window), _scaled(result, size)
     weights = cast("Floats", cv2.resize(weights, size))
@@ -181,14 +183,15 @@ def _from_middle(
 
 
 def _radius(down: Floats, across: Floats, power: float) -> Floats:
+    """(h,), (w,) distances from the middle -> (h,w), 1 on the superellipse that fills a window."""
     p = np.float32(power)
     return cast("Floats", (down[:, None] ** p + across**p) ** np.float32(1 / power))
 
 
 def _offsets(start: int, length: int, count: int, total: int, middle: float, unit: float) -> Floats:
     """|x| at `count` places along one axis: 0 in the middle, 1 at each end that may fade."""
-    fades_first = start > 0 or middle > _CUT * unit
-    fades_last = start + length < total or total - middle > _CUT * unit
+    fades_first = start > 0 or middle > _CUTTING * unit
+    fades_last = start + length < total or total - middle > _CUTTING * unit
     x = (np.arange(count, dtype=np.float32) + 0.5) * 2 / count - 1
     return np.abs(x.clip(-1 if fades_first else 0, 1 if fades_last else 0))
 

@@ -286,5 +286,6 @@ class Translator:
 
 def _seen_mask(mask: Mask, window: Window) -> Tensor:
     """(1,h,w) bool: what may change in a window."""
-    box = (window.left, window.top, window.width, window.height)
-    return torch.from_numpy(window_mask(mask, box, window.out_width, window.out_height))[None]
+    return torch.from_numpy(window_mask(mask, window.box, window.out_width, window.out_height))[
+        None
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,17 +14,18 @@ from PIL import Image
 from torch import Tensor
 
 from translate.domain import Domain
+from translate.faces import Box
 from translate.frame import Frame
 from translate.framing import Window
 from translate.image_io import Photo, Pixels, to_array, to_tensor
 from translate.masking import Mask
+from translate.matting import surroundings
 from translate.options import Options
 from translate.pgd import Step
 from translate.ui.limits import SHELF_MB, SHOWN_SIDE
 
 CLOSE_SHARE = 0.4  # a window below this share of the photo is first shown close up
 CLOSE_ROOM = 0.12  # shown around the window, in its own sides
-HEAD_ROOM = 0.3  # around a face: as much as its head is cut out of (`translate.matting`)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -153,17 +155,17 @@ class Walk:
 def _is_small(frame: Frame) -> bool:
     """Whether the windows lie in so small a part of the photo that a change is hard to see."""
     width, height = frame.photo.size
-    left, top, right, bottom = _around(frame.windows)
+    left, top, right, bottom = _around([window.box for window in frame.windows])
     return (right - left) * (bottom - top) < CLOSE_SHARE * width * height
 
 
-def _around(windows: tuple[Window, ...]) -> tuple[int, int, int, int]:
+def _around(boxes: Sequence[Box]) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of the smallest rectangle that holds all of them."""
     return (
-        min(w.left for w in windows),
-        min(w.top for w in windows),
-        max(w.left + w.width for w in windows),
-        max(w.top + w.height for w in windows),
+        min(left for left, _, _, _ in boxes),
+        min(top for _, top, _, _ in boxes),
+        max(left + width for left, _, width, _ in boxes),
+        max(top + height for _, top, _, height in boxes),
     )
 
 
@@ -189,13 +191,18 @@ def _whole(frame: Frame) -> View:
 
 
 def _close(frame: Frame) -> View:
-    """The windows with a little around them."""
+    """The windows with a little around them, and all that heads are cut out of."""
     width, height = frame.photo.size
-    left, top, right, bottom = _around(frame.windows)
-    share = HEAD_ROOM if any(w.face is not None for w in frame.windows) else CLOSE_ROOM
-    room = round(share * max(right - left, bottom - top))
-    left, top = max(0, left - room), max(0, top - room)
-    right, bottom = min(width, right + room), min(height, bottom + room)
+    left, top, right, bottom = _around([window.box for window in frame.windows])
+    room = round(CLOSE_ROOM * max(right - left, bottom - top))
+    shown = (left - room, top - room, right - left + 2 * room, bottom - top + 2 * room)
+    heads = [
+        surroundings(frame.photo.rgb, window.face, window.box)
+        for window in frame.windows
+        if window.face is not None
+    ]
+    left, top, right, bottom = _around([shown, *heads])
+    left, top, right, bottom = max(0, left), max(0, top), min(width, right), min(height, bottom)
     return _view(frame, left, top, right - left, bottom - top)
 
 
