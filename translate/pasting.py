@@ -23,7 +23,7 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 # A face fades into the photo between two superellipses |x|^p + |y|^p = r^p, one p above the middle
 # and one below it: up to the first radius all is the result's, from the second one on all the
 # photo's, in halves of the window's side. By eye on sixteen portraits.
-_HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.88)
+_HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.9)
 _CUTTING = (
     0.9  # a border of the photo that is nearer to a face, in its widths, cuts through the head
 )
