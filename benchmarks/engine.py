@@ -28,6 +28,7 @@ from translate.domain import WEIGHTS_FILE, read_domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.networks.config import NetworkConfig
 from translate.pgd import PGD, descend
+from translate.replay import Replay
 
 DOMAIN = Path(__file__).parents[1] / "weights" / "anime"
 SIZE, CHANNELS = 128, (16, 24, 48, 96, 192, 192)  # where no bundled domain says otherwise
@@ -56,7 +57,7 @@ def plain_walk(model: EnergyModel, pgd: PGD) -> Walk:
 
 def translate_walk(model: EnergyModel, pgd: PGD, device: torch.device, dtype: torch.dtype) -> Walk:
     """B: `descend` as the facade calls it, every intermediate state included."""
-    model = model.frozen(device, dtype)
+    model, run = model.frozen(device, dtype), Replay(device)
 
     def energy(x: Tensor) -> Tensor:
         with autocast(device, dtype):
@@ -64,7 +65,7 @@ def translate_walk(model: EnergyModel, pgd: PGD, device: torch.device, dtype: to
 
     def walk(source: Tensor) -> Tensor:
         x = source.contiguous(memory_format=torch.channels_last)
-        for state in descend(energy, x, pgd):
+        for state in descend(energy, x, pgd, run=run):
             x = state.x
         return x
 

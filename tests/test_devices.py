@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from translate import Options, Translator
 from translate.device import pick_device
 from translate.framing import extract
 from translate.image_io import read_photo, to_tensor
+from translate.replay import FIRST, MOST, Call, Replay
 from translate.training import checkpoint
 from translate.training.config import Recipe
 from translate.training.trainer import Trainer
@@ -32,7 +35,9 @@ def no_waiting(device: str) -> Iterator[None]:
     if device not in CUDA:
         yield
         return
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Synchronization debug mode")  # says it is a prototype
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:
@@ -80,7 +85,8 @@ def test_a_batch_is_its_images(device: str) -> None:
 def test_a_walk_never_waits_for_the_device(device: str) -> None:
     translator = Translator.load("anime", device=device)
     x = windows(translator).to(pick_device(device))
-    list(translator.descend(x, Options(steps=2)))  # makes what later walks share
+    for _ in range(FIRST + 1):  # makes what later walks share, and records it
+        list(translator.descend(x, Options(steps=2), measured=False))
     with no_waiting(device):
         *_, (last, _) = translator.descend(x, Options(steps=2), measured=False)
     assert last.x.device.type == pick_device(device).type
@@ -118,3 +124,67 @@ def test_training_runs_and_resumes(device: str, tmp_path: Path) -> None:
     ends = [[t.update().loss for _ in range(3)] for t in (first, second)]
     assert all(np.isfinite(losses + ends[0]))
     assert ends[0] == pytest.approx(ends[1], rel=1e-3)
+
+
+@each_device
+def test_replayed_walks_are_the_walks(device: str) -> None:
+    """Whole walks as graphs, against the same kernels launched one by one."""
+    translator = Translator.load("anime", device=device)
+    x = windows(translator).to(translator.device)
+    mask = torch.ones(1, 1, *x.shape[-2:], dtype=torch.bool, device=x.device)
+    mask[..., : x.shape[-1] // 3] = False
+    for options, seen in ((Options(), None), (Options(strength="auto"), None), (Options(), mask)):
+        walks = [list(translator.descend(x, options, seen)) for _ in range(5)]
+        assert (translator._replay.graphs > 0) == (device in CUDA)
+        translator._replay = Replay(torch.device("cpu"))  # launches everything one by one
+        walks.append(list(translator.descend(x, options, seen)))
+        translator._replay = Replay(translator.device)
+        for states in zip(*walks, strict=True):
+            for step, _ in states[:-1]:
+                torch.testing.assert_close(step.x, states[-1][0].x, rtol=0, atol=2e-3)
+                torch.testing.assert_close(step.energy, states[-1][0].energy, rtol=0.02, atol=0.02)
+                assert torch.equal(step.active, states[-1][0].active)
+
+
+@each_device
+def test_threads_share_graphs(device: str) -> None:
+    """Each of eight threads gets its own picture, as alone, while graphs are recorded."""
+    translator = Translator.load("anime", device=device)
+    photos = windows(translator).repeat(4, 1, 1, 1)
+    photos = (photos * torch.linspace(0.6, 1, len(photos)).view(-1, 1, 1, 1)).split(1)
+
+    def walk(x: torch.Tensor) -> torch.Tensor:
+        *_, (last, _) = translator.descend(x, measured=False)
+        return last.x.cpu()
+
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(walk, photos * 3))
+    assert (translator._replay.graphs > 0) == (device in CUDA)
+    for x, result in zip(photos * 3, together, strict=True):
+        torch.testing.assert_close(result, walk(x), rtol=0, atol=2e-3)
+
+
+@each_device
+def test_replay_follows_inputs_and_weights(device: str) -> None:
+    weight = torch.ones(3, device=device)
+
+    def scaled(factor: float, x: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return factor * weight * x, None
+
+    def unfit(x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (x + float(x.sum()),)  # waits for the device
+
+    replay = Replay(torch.device(device))
+    for turn in range(FIRST + 3):
+        x = torch.arange(3.0, device=device) + turn
+        for factor in (2.0, 3.0):
+            weight.fill_(turn + 1)
+            result, nothing = replay(Call(scaled, (factor,)), x)
+            assert result.tolist() == (factor * (turn + 1) * x).tolist()
+            assert nothing is None
+        assert replay(unfit, x)[0].tolist() == (x + x.sum()).tolist()
+    assert replay.graphs == 2 * (device in CUDA)
+    for size in range(1, 2 * MOST):
+        for _ in range(FIRST + 1):
+            replay(Call(scaled, (1.0,)), torch.ones(size, 3, device=device))
+    assert replay.graphs <= MOST

@@ -533,10 +533,10 @@ def test_reference_gradient_against_central_differences(kind):
 # The numeric check notices each of these mistakes
 
 BALL = "project_ball(x, source, pgd.eps, pgd.norm)"
-LENGTH = "pgd.length(index)"
+LENGTH = "self.length(index)"
 UNIT = "scale_to(gradient, length)"
 MISTAKES = {
-    "uphill": (f"length = {LENGTH}", f"length = -{LENGTH}"),
+    "uphill": ("length = pgd.step_size", "length = -pgd.step_size"),
     "box before ball": (
         f"{BALL}.clamp(0.0, 1.0)",
         "project_ball(x.clamp(0.0, 1.0), source, pgd.eps, pgd.norm)",
@@ -549,8 +549,8 @@ MISTAKES = {
     "one norm per channel": (UNIT, "length / gradient.norm(dim=(2, 3), keepdim=True)"),
     "not normalised": (UNIT, "torch.tensor(length)"),
     "no sign": ("gradient.sign()", "gradient"),
-    "no decay": (LENGTH, "pgd.step_size"),
-    "decay late by one": (LENGTH, "pgd.length(index - 1)"),
+    "no decay": (LENGTH, "self.step_size"),
+    "decay late by one": (LENGTH, "self.length(index - 1)"),
     "mask not in the gradient": ("gradient = gradient * mask", "pass"),
     "mask not in the result": ("torch.where(mask, x, source)", "torch.where(mask, x, 0.5)"),
     "stops above": ("value > stop", "value < stop"),

@@ -856,10 +856,10 @@ def test_further_blocks_change_nothing_at_first(new_trainer):
 def test_a_share_of_the_attacks_keeps_what_samples_keep(new_trainer, monkeypatch):
     seen = []
 
-    def spy(energy, x, pgd, *, guide):
+    def spy(energy, x, pgd, *, guide, run):
         assert guide is None
         seen.append((pgd.tone_lock, pgd.colour_lock, pgd.tone_sigma))
-        return attack(energy, x, pgd)
+        return attack(energy, x, pgd, run=run)
 
     monkeypatch.setattr(trainer_module, "attack", spy)
     locks = {"sample_tone_lock": 0.5, "sample_colour_lock": 0.25}
@@ -875,8 +875,8 @@ def test_a_share_of_the_attacks_is_a_whole_translation(new_trainer, monkeypatch)
     """As the card makes it: moves, length, blur at the start and looks from afar."""
     whole = []
 
-    def spy(energy, x, pgd, *, guide):
-        end = attack(energy, x, pgd, guide=guide)
+    def spy(energy, x, pgd, *, guide, run):
+        end = attack(energy, x, pgd, guide=guide, run=run)
         whole.append(pgd.steps == 7)
         if whole[-1]:
             model, descent = trainer.model, trainer.recipe.descent_at(0)

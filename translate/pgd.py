@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -27,6 +26,7 @@ Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
 DIMMING = 4  # moves in which a picture sinks to `PGD.exposure`
 ScaledEnergy = Callable[..., Tensor]  # the same, and `halvings=` (`EnergyModel.energy`)
 Guide = Callable[[int], Energy | None]  # move -> the energy that it follows; None: the usual one
+Run = Callable[..., tuple[Tensor, Tensor]]  # a `_Move` and the tensors that it takes -> its result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +116,18 @@ class PGD:
         """Length of move `index` (0 is the first)."""
         return self.step_size * (1 - self.decay * index / max(self.steps, 1))
 
+    def at(self, index: int) -> PGD:
+        """What of these settings move `index` (0 is the first) needs: equal for equal moves."""
+        return replace(
+            self,
+            steps=1,
+            step_size=self.length(index),
+            decay=0.0,
+            random_start=0.0,
+            smooth=self.smooth if index == 0 else 0.0,
+            exposure=self.exposure if index < DIMMING else 1.0,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -145,6 +157,7 @@ def descend(
     stop: Tensor | float | None = None,
     generator: torch.Generator | None = None,
     measured: bool = True,
+    run: Run | None = None,
 ) -> Iterator[Step]:
     """Walk every image of a batch downhill (Yin, Li, Rohde 2022, section 3; Madry et al. 2018).
 
@@ -162,6 +175,7 @@ def descend(
         generator: source of randomness for `pgd.random_start`.
         measured: whether every state's energy is wanted. Without it, and without `stop`, a state
             in between whose move follows another energy than its own holds NaN: it costs a look.
+        run: what computes the moves, a `Replay` for a device; None computes them as they are.
 
     Yields:
         `pgd.steps` + 1 states, the source (after any random start) first.
@@ -172,13 +186,17 @@ def descend(
     source = source.detach()
     x = _start(source, pgd, mask, generator)
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
+    masks = () if mask is None else (mask,)
+    run = run or _directly
     for index in range(pgd.steps + 1):
         moved = None
         if index == pgd.steps:
             value = _value(energy, x)
         else:
             asked = measured or index == 0 or stop is not None
-            value, moved = _next(energy, guide, x, source, pgd, index, mask, asked)
+            followed = (guide(index) if guide else None) or energy
+            move = _Move(energy, followed, pgd.at(index), asked)
+            value, moved = run(move, x, source, *masks)
         if stop is not None:
             active = active & (value > stop)
         yield Step(index, x, value, l2_norm(x - source), active)
@@ -186,7 +204,14 @@ def descend(
             x = moved if stop is None else torch.where(active.view(-1, 1, 1, 1), moved, x)
 
 
-def attack(energy: Energy, source: Tensor, pgd: PGD, *, guide: Guide | None = None) -> Tensor:
+def attack(
+    energy: Energy,
+    source: Tensor,
+    pgd: PGD,
+    *,
+    guide: Guide | None = None,
+    run: Run | None = None,
+) -> Tensor:
     """Only the end point of `descend`, without any state's energy: the inner loop of training.
 
     Args:
@@ -194,17 +219,29 @@ def attack(energy: Energy, source: Tensor, pgd: PGD, *, guide: Guide | None = No
         source: (N,3,H,W) float32 in [0,1].
         pgd: settings; `random_start` is not used.
         guide: says which energy a move follows.
+        run: see `descend`.
 
     Returns:
         (N,3,H,W) float32 in [0,1], detached.
     """
     source = x = source.detach()
+    run = run or _directly
     for index in range(pgd.steps):
         followed = (guide(index) if guide else None) or energy
-        place = _place(x, source, pgd, index, None)
-        _, gradient = value_and_gradient(followed, place)
-        x = _move(place, gradient, source, pgd, index, None)
+        _, x = run(_Move(followed, followed, pgd.at(index), asked=False), x, source)
     return x
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFrom:
+    """An energy as seen from a distance, see `EnergyModel.logit`; equal for equal parts."""
+
+    energy: ScaledEnergy
+    halvings: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(N,3,H,W) in [0,1] -> (N,)."""
+        return self.energy(x, halvings=self.halvings)
 
 
 def seen_from(energy: ScaledEnergy, halvings: Callable[[int], int]) -> Guide:
@@ -217,7 +254,7 @@ def seen_from(energy: ScaledEnergy, halvings: Callable[[int], int]) -> Guide:
 
     def guide(index: int) -> Energy | None:
         away = halvings(index)
-        return partial(energy, halvings=away) if away else None
+        return SeenFrom(energy, away) if away else None
 
     return guide
 
@@ -285,42 +322,53 @@ def value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
     with torch.inference_mode(False), torch.enable_grad():
         x = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
         value = energy(x)
-        (gradient,) = torch.autograd.grad(value.sum(), x)
+        with torch.autograd.set_multithreading_enabled(False):  # no thread without CUDA's context
+            (gradient,) = torch.autograd.grad(value.sum(), x)
     return value.detach(), gradient
 
 
-def _next(
-    energy: Energy,
-    guide: Guide | None,
-    x: Tensor,
-    source: Tensor,
-    pgd: PGD,
-    index: int,
-    mask: Tensor | None,
-    asked: bool,
-) -> tuple[Tensor, Tensor]:
-    """Energy of x, if it is asked for or known anyway, and where move `index` leads from there."""
-    followed = (guide(index) if guide else None) or energy
-    place = _place(x, source, pgd, index, mask)
-    value, gradient = value_and_gradient(followed, place)
-    if followed is not energy or place is not x:
-        value = _value(energy, x) if asked else torch.full_like(value, math.nan)
-    return value, _move(place, gradient, source, pgd, index, mask)
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """One move as a function of the pictures alone; equal moves launch the same kernels.
+
+    Attributes:
+        energy: the one that is asked for.
+        followed: the one that leads.
+        pgd: see `PGD.at`.
+        asked: whether the energy of x is wanted where it costs a look.
+    """
+
+    energy: Energy
+    followed: Energy
+    pgd: PGD
+    asked: bool
+
+    def __call__(
+        self, x: Tensor, source: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Energy of x, if it is asked for or known anyway, and where the move leads from there."""
+        energy, followed, place = self.energy, self.followed, _place(x, source, self.pgd, mask)
+        value, gradient = value_and_gradient(followed, place)
+        if followed != energy or place is not x:
+            value = _value(energy, x) if self.asked else torch.full_like(value, math.nan)
+        return value, _moved(place, gradient, source, self.pgd, mask)
 
 
-def _place(x: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None) -> Tensor:
-    """Where move `index` sets out from: x, or at the start of a walk x smoothed or darker."""
+def _directly(move: _Move, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+    return move(*tensors)
+
+
+def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
+    """Where a move sets out from: x, or at the start of a walk x smoothed or darker."""
     place = x
-    if index == 0 and pgd.smooth > 0:
+    if pgd.smooth > 0:
         place = smoothed(place, pgd.smooth)
-    if index < DIMMING and pgd.exposure < 1:
+    if pgd.exposure < 1:
         place = place * dimming(source, pgd.exposure) ** (1 / DIMMING)
     return x if place is x else _project(place, source, pgd, mask)
 
 
-def _move(
-    x: Tensor, gradient: Tensor, source: Tensor, pgd: PGD, index: int, mask: Tensor | None
-) -> Tensor:
+def _moved(x: Tensor, gradient: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
     gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
     speed = None
     if pgd.headroom > 0 or pgd.footroom > 0:
@@ -335,7 +383,7 @@ def _move(
         slope = variation_slope(x) if mask is None else variation_slope(x) * mask
         steepness = l2_norm(gradient).view(-1, 1, 1, 1)  # 0 where the energy has no gradient
         gradient = gradient.addcmul(slope, steepness * scale_to(slope, pgd.total_variation))
-    length = pgd.length(index)
+    length = pgd.step_size
     if pgd.norm == "l2":
         moved = x.addcmul(gradient, scale_to(gradient, length), value=-1)
     else:

@@ -29,6 +29,7 @@ from translate.image_io import (
 from translate.masking import Mask, check_mask, window_mask
 from translate.options import DEFAULTS, Options
 from translate.pgd import Step, descend, seen_from
+from translate.replay import Replay
 
 PIECE = 8  # windows of one photo on the device at a time
 HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
@@ -68,6 +69,7 @@ class Translator:
         self.model = model.frozen(device, dtype)
         self.device = device
         self.dtype = dtype
+        self._replay = Replay(device)
 
     @classmethod
     def load(
@@ -228,6 +230,7 @@ class Translator:
             stop=stop,
             generator=generator,
             measured=measured,
+            run=self._replay,
         ):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
             yield step, last

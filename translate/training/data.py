@@ -153,7 +153,7 @@ def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor
     theta[:, 0, 0], theta[:, 0, 2] = width * mirror, shift_x
     theta[:, 1, 1], theta[:, 1, 2] = height, shift_y
     factor = uniform(*augment.brightness).view(-1, 1, 1, 1).to(x.device)
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False).to(x.device)
+    grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, mode="bicubic", padding_mode="border", align_corners=False)
     x = (x * factor).clamp_(0.0, 1.0)
     if augment.blur > 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +15,8 @@ from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.framing import FaceSquare
 from translate.options import own_pgd
-from translate.pgd import PGD, attack, l2_norm, seen_from
+from translate.pgd import PGD, SeenFrom, attack, l2_norm, seen_from
+from translate.replay import Call, Replay, Results
 from translate.training import checkpoint
 from translate.training.checkpoint import Position
 from translate.training.config import Augment, Recipe, Source, Stage
@@ -206,6 +206,7 @@ class Trainer:
         self.model = model.on(self.device)
         self.ema = ema.on(self.device)
         self.ema.requires_grad_(False)
+        self._replay = Replay(self.device)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=self.stage.learning_rate, betas=self.recipe.betas
         )
@@ -279,16 +280,16 @@ class Trainer:
         with autocast(self.device, self.dtype):
             return self.model(x, halvings)
 
-    def _attack(self, start: Tensor, pgd: PGD, halvings: int, translated: bool) -> Tensor:
-        def energy(x: Tensor, halvings: int = halvings) -> Tensor:
-            return -self._logit(x, halvings)
+    def _energy(self, x: Tensor, halvings: int) -> Tensor:
+        return -self._logit(x, halvings)
 
-        guide = None
+    def _attack(self, start: Tensor, pgd: PGD, halvings: int, translated: bool) -> Tensor:
+        energy, guide = SeenFrom(self._energy, halvings), None
         if translated:
-            guide = seen_from(energy, self.recipe.descent_at(self.position.stage).halvings)
+            guide = seen_from(self._energy, self.recipe.descent_at(self.position.stage).halvings)
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
-            return attack(energy, start, pgd, guide=guide)
+            return attack(energy, start, pgd, guide=guide, run=self._replay)
         finally:
             self.model.requires_grad_(True)
 
@@ -306,22 +307,44 @@ class Trainer:
         """The binary loss, both penalties and both sides' logits; slopes are on the weights."""
         self.optimizer.zero_grad(set_to_none=True)
         seen = self._noisy(data, 999_959), self._noisy(attacked, 999_953)
-        logits = self._logit(seen[0], halvings), self._logit(seen[1], halvings)
-        loss = binary_loss(*logits)
-        loss.backward()
+        loss, *logits = self._learn(Call(self._binary, (halvings,)), *seen)
         stage = self.position.stage
         r1 = self._penalty(self.recipe.r1_at(stage), data, halvings)
         r2 = self._penalty(self.recipe.r2_at(stage), attacked, halvings)
-        return loss.detach().cpu(), (r1, r2), (logits[0].detach(), logits[1].detach())
+        return loss.cpu(), (r1, r2), (logits[0], logits[1])
 
     def _penalty(self, weight: float, x: Tensor, halvings: int) -> Tensor:
         """Add the slopes of the lazy penalty; its value, NaN on updates without it."""
         every = self.recipe.r1_every
         if weight == 0 or self.position.update % every:
             return torch.full((), float("nan"))
-        penalty = r1_penalty(partial(self._logit, halvings=halvings), x)
-        (weight * every * penalty).backward()
-        return penalty.detach().cpu()
+        (penalty,) = self._learn(Call(self._steepness, (halvings, weight * every)), x)
+        return penalty.cpu()
+
+    def _learn(self, objective: Call[Results], *pictures: Tensor) -> list[Tensor]:
+        """Add the slopes of an objective to those on the weights; what it says beside them."""
+        parameters = list(self.model.parameters())
+        results = self._replay(objective, *pictures)
+        said, slopes = results[: -len(parameters)], results[-len(parameters) :]
+        for parameter, slope in zip(parameters, slopes, strict=True):
+            if slope is not None:  # levels that look away have none
+                parameter.grad = slope if parameter.grad is None else parameter.grad.add_(slope)
+        return [value for value in said if value is not None]
+
+    @torch.enable_grad()
+    def _binary(self, halvings: int, data: Tensor, attacked: Tensor) -> Results:
+        logits = self._logit(data, halvings), self._logit(attacked, halvings)
+        loss = binary_loss(*logits)
+        return (loss.detach(), logits[0].detach(), logits[1].detach(), *self._slopes(loss))
+
+    @torch.enable_grad()
+    def _steepness(self, halvings: int, weight: float, x: Tensor) -> Results:
+        penalty = r1_penalty(lambda x: self._logit(x, halvings), x)
+        return (penalty.detach(), *self._slopes(weight * penalty))
+
+    def _slopes(self, loss: Tensor) -> Results:
+        with torch.autograd.set_multithreading_enabled(False):
+            return torch.autograd.grad(loss, list(self.model.parameters()), allow_unused=True)
 
     @torch.no_grad()
     def _average(self) -> None:
