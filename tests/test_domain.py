@@ -109,6 +109,10 @@ def test_a_missing_required_field_is_named(folder: Path) -> None:
         ({"pgd": {"steps": 1, "step_size": 1, "footroom": 0.5}, "format": 4}, "need 5"),
         ({"pgd": {"steps": 1, "step_size": 1, "exposure": 0.5}, "format": 4}, "need 5"),
         ({"network": {"size": 16, "channels": [4, 4], "swish": 8}, "format": 5}, "swish needs 6"),
+        (
+            {"network": {"size": 16, "channels": [4, 4], "members": 2}, "format": 6},
+            "members need 7",
+        ),
         ({"pgd": {"steps": 1, "step_size": 1, "exposure": 0}}, "pgd.exposure"),
         ({"pgd": {"steps": 1, "step_size": 1, "total_variation": 1.0}}, "less than 1"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),

@@ -187,16 +187,40 @@ def test_logits_stay_float32_under_autocast():
         assert model.logit(images(16)).dtype == torch.float32
 
 
+@pytest.mark.parametrize("halvings", [0, 1])
+def test_several_networks_are_their_mean(tmp_path, halvings):
+    model, x = network(members=3, swish=4.0), images(16)
+    assert sum(p.numel() for p in model.parameters()) == model.config.parameters
+    single = [EnergyModel(network().config.model_copy(update={"swish": 4.0})) for _ in range(3)]
+    for index, (alone, member) in enumerate(zip(single, model.networks, strict=True)):
+        own = {k: v for k, v in member.state_dict().items() if not k.startswith("others.")}
+        alone.load_state_dict(own)
+        assert torch.equal(model.logit(x, halvings, index), alone.logit(x, halvings))
+    logits = torch.stack([alone.logit(x, halvings) for alone in single])
+    assert logits.std(dim=0).min() > 1e-4  # three of them
+    torch.testing.assert_close(model.logit(x, halvings), logits.mean(dim=0))
+    torch.testing.assert_close(model.energy(x, halvings, 2), -logits[2])
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    again = load_energy_model(model.config, tmp_path / "model.safetensors")
+    assert torch.equal(again.logit(x, halvings), model.logit(x, halvings))
+    with pytest.raises(SettingsError, match="3 networks cannot grow"):
+        model.grow((4,))
+
+
 @pytest.mark.parametrize("head", ["aligned", "pooled"])
-@pytest.mark.parametrize("swish", [0.0, 1.0, 7.0])
-def test_a_frozen_copy_is_the_same_function(head, swish):
+@pytest.mark.parametrize(("swish", "members"), [(0.0, 1), (1.0, 1), (7.0, 1), (7.0, 2)])
+def test_a_frozen_copy_is_the_same_function(head, swish, members):
     torch.manual_seed(0)
-    config = NetworkConfig(size=16, channels=(6, 8, 10), blocks=2, head=head, swish=swish)
+    config = NetworkConfig(
+        size=16, channels=(6, 8, 10), blocks=2, head=head, swish=swish, members=members
+    )
     model, x = EnergyModel(config), images(16)
     state = {k: v.clone() for k, v in model.state_dict().items()}
     frozen = model.frozen(torch.device("cpu"), torch.float32)
     for halvings in (0, 1):
         torch.testing.assert_close(frozen(x, halvings), model(x, halvings), rtol=1e-5, atol=1e-6)
+    one = [m.logit(x, 0, members - 1) for m in (model, frozen)]
+    torch.testing.assert_close(*one, rtol=1e-5, atol=1e-6)
     x.requires_grad_()
     slopes = [torch.autograd.grad(m(x).sum(), x)[0] for m in (model, frozen)]
     torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-6)

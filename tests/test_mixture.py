@@ -58,9 +58,9 @@ def test_both_look_from_the_same_distance(
     looks = []
     energy = second.energy
 
-    def spy(x: torch.Tensor, halvings: int = 0) -> torch.Tensor:
+    def spy(x: torch.Tensor, halvings: int, member: int | None) -> torch.Tensor:
         looks.append((tuple(x.shape[-2:]), halvings))
-        return energy(x, halvings)
+        return energy(x, halvings, member)
 
     monkeypatch.setattr(second, "energy", spy)
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from translate import pgd as engine
+from translate.domain import Descent
 from translate.errors import SettingsError
-from translate.pgd import PGD, attack, blend, descend
+from translate.pgd import PGD, attack, blend, descend, seen_from
 from translate.shaping import EDGE, variation_slope
 from translate.smooth import slow_part, smoothed
 
@@ -603,6 +604,23 @@ def test_a_guide_leads_and_the_energy_judges():
     assert torch.allclose(states[2].energy, towards(0.0)(states[2].x))
     back = list(descend(towards(0.0), states[2].x, PGD(steps=2, step_size=0.5)))
     assert torch.allclose(states[4].x, back[2].x, atol=1e-6)
+
+
+def test_members_take_turns_at_each_distance():
+    """Each distance is followed by all members alike, in every part of the walk."""
+    away = Descent(steps=30, step_size=1.0, coarse=(0.3, 0.2)).halvings
+
+    def energy(x, halvings, member):
+        return x.sum(dim=(1, 2, 3)) * (10 * halvings + member)
+
+    guide, ones = seen_from(energy, away, members=2), torch.ones(1, 1, 1, 1)
+    seen = [divmod(int(guide(index)(ones)), 10) for index in range(30)]
+    assert [halvings for halvings, _ in seen] == [away(index) for index in range(30)]
+    for halvings in (0, 1, 2):
+        turns = [member for h, member in seen if h == halvings]
+        assert turns == [index % 2 for index in range(len(turns))]
+    assert guide(7) == guide(7)  # an equal move for `Replay`
+    assert seen_from(energy, lambda _: 0)(3) is None
 
 
 def test_smoothing_is_where_the_first_move_sets_out():

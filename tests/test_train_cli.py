@@ -17,9 +17,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.conftest import Result, pixels
-from translate import Translator
+from tests.conftest import Result, pixels, write_domain
+from translate import Options, Translator
 from translate.domain import WEIGHTS_FILE
+from translate.pgd import value_and_gradient
 from translate.training.checkpoint import latest
 
 RECIPE = """
@@ -218,6 +219,39 @@ def test_an_exported_domain_translates(
     files = sorted((data / "bright").iterdir())[-8:]
     energies = sorted(translator.score(pixels(f)).energy for f in files)
     assert domain.calibration.target == pytest.approx((energies[3] + energies[4]) / 2, abs=1e-3)
+
+
+def test_networks_of_one_shape_join(
+    cli: Callable[..., Result], data: Path, whole: Path, tmp_path: Path
+) -> None:
+    """The domain's walk follows both in turn, its energy is their mean."""
+    exported = ("export", whole, tmp_path / "one", "--data", data, "--device", "cpu")
+    assert cli(*exported).code == 0
+    other = write_domain(tmp_path / "other", size=32, channels=(4, 8, 8))
+    done = cli("export", whole, tmp_path / "two", *exported[3:], "--member", other)
+    assert done.code == 0, done.err
+    one, two, beside = (
+        Translator.load(str(tmp_path / name), device="cpu") for name in ("one", "two", "other")
+    )
+    assert (two.domain.format, two.domain.network.members) == (7, 2)
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    mean = (one.energy(x) + beside.energy(x)) / 2
+    torch.testing.assert_close(two.energy(x), mean, rtol=0.02, atol=0.02)
+    walk = Options(strength=1.0, steps=2)
+    ours, alone = ([step for step, _ in t.descend(x, walk)] for t in (two, one))
+    torch.testing.assert_close(ours[0].energy, two.energy(x))
+    torch.testing.assert_close(ours[1].x, alone[1].x, rtol=0, atol=0.01)  # its own network's move
+    slope = value_and_gradient(beside.energy, ours[1].x)[1]
+    slope = slope / slope.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    moved = (ours[1].x - ours[2].x) / two.domain.pgd.step_size
+    assert (moved * slope).sum(dim=(1, 2, 3)).min() > 0.9  # and the other's
+    again = cli("export", whole, tmp_path / "c", *exported[3:], "--member", tmp_path / "two")
+    assert again.code == 0, again.err
+    assert Translator.load(str(tmp_path / "c"), device="cpu").domain.network.members == 3
+    odd = write_domain(tmp_path / "odd", size=32, channels=(4, 8, 16))
+    refused = cli("export", whole, tmp_path / "d", *exported[3:], "--member", odd)
+    assert refused.code == 2
+    assert "another shape" in refused.err
 
 
 def test_a_newer_recipe_changes_words_and_sampling_but_not_the_network(

@@ -931,6 +931,13 @@ def test_weights_are_halved_from_the_head_up_as_far_as_no_pixel_tells(monkeypatc
         if name.startswith(("head.", "levels.1.")):  # half precision rounds nothing in these
             parameter.copy_(parameter.half())
     assert halved() == {"head", "levels.1"}
+    alone = copy.deepcopy(model)
+    model = export_module._joined(alone, alone)
+    assert halved() == {"head", "levels.1"}
+    packed = export_module._packed(model, descent, source)
+    for name, value in alone.state_dict().items():
+        assert packed[f"others.0.{name}"].dtype == packed[name].dtype
+        assert torch.equal(packed[f"others.0.{name}"].float(), value)
 
 
 def test_half_precision_is_checked_on_the_way_not_only_at_the_end(monkeypatch):
@@ -939,7 +946,7 @@ def test_half_precision_is_checked_on_the_way_not_only_at_the_end(monkeypatch):
     model = EnergyModel(NetworkConfig(size=16, channels=(4, 6), swish=4)).requires_grad_(False)
     runs = iter([[0.0, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 0.0]])
 
-    def walk_of_values(energy, source, descent):
+    def walk_of_values(energy, source, descent, members):
         return [SimpleNamespace(x=torch.full((1,), value)) for value in next(runs)]
 
     monkeypatch.setattr(export_module, "walk", walk_of_values)

@@ -73,11 +73,16 @@ def export(
     recipe: Annotated[
         str | None, typer.Option(help="Recipe with newer texts or sampling settings.")
     ] = None,
+    member: Annotated[
+        str | None,
+        typer.Option(help="Domain of the same shape whose networks take turns with this one."),
+    ] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
     """Turn a checkpoint into a domain folder, calibrated on held-out images."""
     from translate.device import pick_device, pick_dtype
+    from translate.energy import EnergyModel
     from translate.training.config import load_recipe
     from translate.training.export import export as run
 
@@ -91,6 +96,7 @@ def export(
         device=place,
         dtype=pick_dtype(dtype, place),
         recipe=None if recipe is None else load_recipe(recipe),
+        joined=None if member is None else EnergyModel.from_pretrained(member),
     )
     share = domain.metrics["share_at_or_below_data_median"]
     print(f"{out}: strength 1.0 is {domain.pgd.steps} steps; {100 * share:.0f} % reach the target")

@@ -25,9 +25,9 @@ WEIGHTS_FILE = "model.safetensors"
 # Raised when an older program could no longer read the card rightly: 2 brought other `arch`, and
 # `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
-# `exposure`; 6 `swish` of the network.
+# `exposure`; 6 `swish` of the network; 7 its `members`.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 6
+CARD_FORMAT = 7
 MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
@@ -186,7 +186,7 @@ class Domain(BaseModel):
             raise ValueError(
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
-                "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6"
+                "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need 7"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -205,6 +205,8 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if network.members > 1:
+        return 7
     if network.swish:
         return 6
     if pgd.footroom or pgd.exposure < 1:

@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import torch
 from safetensors import SafetensorError
@@ -32,9 +32,10 @@ class EnergyModel(nn.Module):
     """f: picture -> logit, with energy −f (Yin, Li, Rohde 2022, eq. 1).
 
     Args:
-        config: arch, size, channels (finest level first), blocks, head, input statistics.
+        config: arch, size, channels (finest level first), blocks, head, input statistics, members.
 
     Attributes:
+        others: the members but the first, which is this network itself.
         card: of the domain the weights are from; None until `from_pretrained` or a caller sets it.
     """
 
@@ -61,10 +62,17 @@ class EnergyModel(nn.Module):
             aligned = config.head == "aligned"
             self.head = Head(channels[-1], config.coarsest, aligned=aligned, swish=config.swish)
             self.down = Downsample(3)
+        alone = config.model_copy(update={"members": 1})
+        self.others = nn.ModuleList(EnergyModel(alone) for _ in range(config.members - 1))
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1), persistent=False)
 
-    def logit(self, x: Tensor, halvings: int = 0) -> Tensor:
+    @property
+    def networks(self) -> tuple[EnergyModel, ...]:
+        """All members."""
+        return (self, *cast("Iterable[EnergyModel]", self.others))
+
+    def logit(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
         """Raw scalar per image; sigmoid(logit) = P(x from p_data).
 
         Args:
@@ -72,6 +80,7 @@ class EnergyModel(nn.Module):
                 multiples of `config.stride`.
             halvings: how many of the finest levels look away: the judgement on the picture as
                 seen from that much further off, whose gradient is smooth at that scale.
+            member: which network judges, from 0; None takes the mean of all.
 
         Returns:
             (N,) float32, high for images like p_data.
@@ -84,6 +93,11 @@ class EnergyModel(nn.Module):
         self.config.check_shape(x.shape[-2], x.shape[-1])
         if not 0 <= halvings <= self.config.furthest:
             raise SettingsError(f"halvings is {halvings}; use 0 to {self.config.furthest}")
+        if member is None and len(self.others):
+            judged = [self.logit(x, halvings, index) for index in range(self.config.members)]
+            return torch.stack(judged).mean(dim=0)
+        if member:
+            return self.networks[member].logit(x, halvings)
         rgb = (x - self.mean) / self.std
         if self.network is not None:
             return self.network(rgb)
@@ -94,9 +108,9 @@ class EnergyModel(nn.Module):
             rgb = self.down(rgb)
         return self.head(rgb, features)
 
-    def energy(self, x: Tensor, halvings: int = 0) -> Tensor:
+    def energy(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
         """(N,3,H,W) float in [0,1] -> (N,) float32 = −logit."""
-        return -self.logit(x, halvings)
+        return -self.logit(x, halvings, member)
 
     def forward(self, x: Tensor, halvings: int = 0) -> Tensor:
         """Same as `logit`."""
@@ -120,10 +134,11 @@ class EnergyModel(nn.Module):
         """
         model = copy.deepcopy(self)
         if self.config.swish not in (0, 1):
-            for part in (*model.levels, model.head):
-                assert isinstance(part, Level | Head)
-                part.absorb_swish()
-            model.config = self.config.model_copy(update={"swish": 1.0})
+            for part in model.modules():
+                if isinstance(part, Level | Head):
+                    part.absorb_swish()
+            for network in model.networks:
+                network.config = network.config.model_copy(update={"swish": 1.0})
         for part in model.modules() if self.network is None else ():
             if isinstance(part, nn.Conv2d | Downsample):
                 part.to(dtype)
@@ -140,7 +155,7 @@ class EnergyModel(nn.Module):
             blocks: of the new levels; None takes as many as the finest one has.
 
         Raises:
-            SettingsError: the network is another than one of levels.
+            SettingsError: the network is another than one of levels, or there are several.
         """
         grown = EnergyModel(self.config.grown(tuple(channels), blocks))
         added = len(grown.levels) - len(self.levels)

@@ -49,18 +49,18 @@ class Mixture(Translator):
         mixture.second, mixture.share = second, share
         return mixture
 
-    def energy(self, x: Tensor, halvings: int = 0) -> Tensor:
+    def energy(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
         """(N,3,H,W) float32 in [0,1] -> (N,) float32, in the first domain's units."""
         first, second = self.domain.calibration, self.second.domain.calibration
         way = (first.source[10] - first.target) or 1.0
         ratio = way / ((second.source[10] - second.target) or 1.0)
         total = blend(
-            (partial(super().energy, halvings=halvings), 1 - self.share),
-            (partial(self._other, halvings=halvings), self.share * ratio),
+            (partial(super().energy, halvings=halvings, member=member), 1 - self.share),
+            (partial(self._other, halvings=halvings, member=member), self.share * ratio),
         )(x)
         return total + self.share * (first.target - ratio * second.target)
 
-    def _other(self, x: Tensor, halvings: int) -> Tensor:
+    def _other(self, x: Tensor, halvings: int, member: int | None) -> Tensor:
         """The second domain's energy of the same window at its own size."""
         own, network = self.domain.network, self.second.domain.network
         height, width = x.shape[-2:]
@@ -71,4 +71,5 @@ class Mixture(Translator):
         if size != [height, width]:
             x = F.interpolate(x, size=size, mode="bilinear", antialias=True).clamp(0.0, 1.0)
         nearer = round(math.log2(own.size / network.size))  # the same distance in its own halvings
-        return self.second.energy(x, min(max(halvings - nearer, 0), network.furthest))
+        member = None if member is None else member % network.members
+        return self.second.energy(x, min(max(halvings - nearer, 0), network.furthest), member)

@@ -24,7 +24,7 @@ from translate.smooth import smoothed
 
 Energy = Callable[[Tensor], Tensor]  # (N,3,H,W) in [0,1] -> (N,)
 DIMMING = 4  # moves in which a picture sinks to `PGD.exposure`
-ScaledEnergy = Callable[..., Tensor]  # the same, and `halvings=` (`EnergyModel.energy`)
+ScaledEnergy = Callable[..., Tensor]  # the same, with `halvings=` and `member=` (`EnergyModel`)
 Guide = Callable[[int], Energy | None]  # move -> the energy that it follows; None: the usual one
 Run = Callable[..., tuple[Tensor, Tensor]]  # a `_Move` and the tensors that it takes -> its result
 
@@ -238,22 +238,30 @@ class SeenFrom:
 
     energy: ScaledEnergy
     halvings: int
+    member: int | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """(N,3,H,W) in [0,1] -> (N,)."""
-        return self.energy(x, halvings=self.halvings)
+        if self.member is None:
+            return self.energy(x, halvings=self.halvings)
+        return self.energy(x, halvings=self.halvings, member=self.member)
 
 
-def seen_from(energy: ScaledEnergy, halvings: Callable[[int], int]) -> Guide:
-    """A guide that follows one energy as seen from a distance which depends on the move.
+def seen_from(energy: ScaledEnergy, halvings: Callable[[int], int], members: int = 1) -> Guide:
+    """A guide that follows one energy as seen from a distance which depends on the move, and by
+    one of its members: at each distance they take turns (incremental gradients, Bertsekas 2011).
 
     Args:
-        energy: (N,3,H,W) in [0,1] and a number of halvings -> (N,).
+        energy: (N,3,H,W) in [0,1], a number of halvings and, of several, a member -> (N,).
         halvings: of a move; 0 is the usual energy.
+        members: how many; one alone is the energy itself.
     """
 
     def guide(index: int) -> Energy | None:
         away = halvings(index)
+        if members > 1:
+            before = sum(halvings(earlier) == away for earlier in range(index))
+            return SeenFrom(energy, away, before % members)
         return SeenFrom(energy, away) if away else None
 
     return guide

@@ -219,7 +219,7 @@ class Translator:
             generator = torch.Generator().manual_seed(options.seed)
         stop = self.domain.calibration.target if options.strength == "auto" else None
         x = x.to(self.device).contiguous(memory_format=torch.channels_last)
-        guide = seen_from(self.energy, self.domain.pgd.halvings)
+        guide = seen_from(self.energy, self.domain.pgd.halvings, self.domain.network.members)
         mask = None if mask is None else mask.to(self.device)
         for step in descend(
             self.energy,
@@ -271,10 +271,10 @@ class Translator:
             percentile=self.domain.calibration.percentile(energy),
         )
 
-    def energy(self, x: Tensor, halvings: int = 0) -> Tensor:
+    def energy(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
         """(N,3,H,W) float32 in [0,1] on the translator's device -> (N,) float32."""
         with autocast(self.device, self.dtype):
-            return self.model.energy(x, halvings)
+            return self.model.energy(x, halvings, member)
 
     def remark(self, first: Frame, last: Frame) -> str | None:
         """One plain sentence when the result needs one: already in the domain, or hardly moved."""

@@ -152,7 +152,8 @@ def _energy_features(name: str, translator: Translator) -> Features:
             "these are features of the very network that the translation descends, so they are "
             "biased in its favour: compare runs with them, not methods"
         )
-    linear = [m for m in other.modules() if isinstance(m, nn.Linear)][-1]
+    layers = [m for m in other.modules() if isinstance(m, nn.Linear)]
+    linear = layers[len(layers) // other.config.members - 1]  # of several networks the first's
 
     def extract(x: Tensor) -> Tensor:
         if x.shape[-1] != size:
@@ -165,7 +166,7 @@ def _energy_features(name: str, translator: Translator) -> Features:
         handle = linear.register_forward_pre_hook(look)
         try:
             with autocast(device, dtype):
-                other.energy(x)
+                other.energy(x, member=0)
         finally:
             handle.remove()
         return seen[0].float()

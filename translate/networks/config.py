@@ -40,6 +40,8 @@ class NetworkConfig(BaseModel):
             the head, finest first; of `levels` only.
         swish: β of the Swish, x·σ(βx), that stands in for the ReLU in every leaky ReLU, so that
             slopes change smoothly with the picture; 0: the kinked one. Of `levels` only.
+        members: networks of this shape, each trained on its own, whose mean is the model; a walk's
+            moves follow them in turn. Of `levels` only.
         head: `aligned` (fixed size, positions matter) or `pooled` (any multiple of `stride`).
         mean, std: input statistics per RGB channel, in [0,1] pixel units.
     """
@@ -51,6 +53,7 @@ class NetworkConfig(BaseModel):
     channels: tuple[Channels, ...] = Field(min_length=2, max_length=9)
     blocks: Count | tuple[Count, ...] = 1
     swish: float = Field(default=0.0, ge=0, le=1000)
+    members: int = Field(default=1, ge=1, le=8)
     head: Literal["aligned", "pooled"] = "aligned"
     mean: tuple[Unit, Unit, Unit] = (0.5, 0.5, 0.5)
     std: tuple[Deviation, Deviation, Deviation] = (0.5, 0.5, 0.5)
@@ -76,9 +79,9 @@ class NetworkConfig(BaseModel):
 
     def _check_foreign(self) -> None:
         head = "aligned" if self.arch == "stargan-v2" else "pooled"
-        if self.head != head or self.blocks != 1 or self.swish:
+        if self.head != head or self.blocks != 1 or self.swish or self.members > 1:
             raise ValueError(
-                f"arch {self.arch} has a {head} head, no number of blocks and no swish"
+                f"arch {self.arch} has a {head} head, no number of blocks, no swish and one member"
             )
         if self.arch == "resnet50" and len(self.channels) != 4:
             raise ValueError(f"arch resnet50 has 4 channels, not {len(self.channels)}")
@@ -86,7 +89,7 @@ class NetworkConfig(BaseModel):
     @model_serializer(mode="wrap")
     def _leave_out_defaults(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Older formats do not know them, so a card that means them does not say them."""
-        defaults = {"arch": "levels", "swish": 0.0}
+        defaults = {"arch": "levels", "swish": 0.0, "members": 1}
         return {k: v for k, v in fields(self).items() if v != defaults.get(k)}
 
     @property
@@ -125,14 +128,14 @@ class NetworkConfig(BaseModel):
             total += following * (9 * c + 1) + following * c
         last = self.channels[-1]
         extent = self.coarsest if self.head == "aligned" else 3
-        return total + last * 28 + last * (last * extent**2 + 1) + last + 1
+        return self.members * (total + last * 28 + last * (last * extent**2 + 1) + last + 1)
 
     @property
     def features(self) -> int:
         """How many numbers one map per level takes, for a picture of the training size."""
         width = EXPANSION if self.arch == "resnet50" else 1
         maps = (c * (self.size >> level) ** 2 for level, c in enumerate(self.channels))
-        return width * sum(maps)
+        return self.members * width * sum(maps)
 
     @property
     def weights_limit(self) -> int:
@@ -164,6 +167,8 @@ class NetworkConfig(BaseModel):
         """
         if self.arch != "levels":
             raise SettingsError(f"a network of arch {self.arch} cannot grow")
+        if self.members > 1:
+            raise SettingsError(f"a model of {self.members} networks cannot grow")
         size = self.size * 2 ** len(channels)
         fields = {**self.model_dump(), "size": size, "channels": (*channels, *self.channels)}
         depths = (self.depths[:1] * len(channels) if blocks is None else blocks) + self.depths

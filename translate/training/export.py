@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -65,6 +66,7 @@ def export(
     device: torch.device,
     dtype: torch.dtype,
     recipe: Recipe | None = None,
+    joined: EnergyModel | None = None,
 ) -> Domain:
     """Write `config.json`, `model.safetensors` and `README.md`.
 
@@ -80,15 +82,18 @@ def export(
         device, dtype: to measure with.
         recipe: newer texts and sampling settings than the checkpoint's own; the network is the
             checkpoint's.
+        joined: a model whose networks become members beside the checkpoint's.
 
     Raises:
-        TrainingError: the checkpoint is damaged, or the recipe holds no images out or has no stage
-            of the checkpoint's size.
+        TrainingError: the checkpoint is damaged, the recipe holds no images out or has no stage
+            of the checkpoint's size, or the joined networks have another shape.
     """
     path = checkpoint.latest(checkpoint_path) if checkpoint_path.is_dir() else checkpoint_path
     saved = checkpoint.load(path)
     model = EnergyModel(saved.recipe.network_at(saved.position.stage))
     model.load_state_dict(saved.ema)
+    if joined is not None:
+        model = _joined(model, joined)
     model.on(device).requires_grad_(False)
     size = model.config.size
     recipe, stage = recipe or saved.recipe, saved.position.stage
@@ -105,13 +110,13 @@ def export(
     weights = _packed(model, recipe.descent_at(stage), source[:PROBE].to(device))
     model.load_state_dict(weights)  # measure what is shipped
 
-    def energy(x: Tensor, halvings: int = 0) -> Tensor:
+    def energy(x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
         with autocast(device, dtype):
-            return model.energy(x, halvings)
+            return model.energy(x, halvings, member)
 
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     descent = recipe.descent_at(stage)
-    measured = _walk(energy, source, descent, device)
+    measured = _walk(energy, source, descent, model.config.members, device)
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
     enough = (reached >= recipe.sample_reach).nonzero()
@@ -177,16 +182,15 @@ def _packed(model: EnergyModel, descent: Descent, source: Tensor) -> dict[str, T
         tried = EnergyModel(model.config)
         tried.load_state_dict(weights)
         frozen = tried.frozen(source.device, torch.float32)
-        return [step.x for step in walk(frozen.energy, source, descent)]
+        return [step.x for step in walk(frozen.energy, source, descent, len(model.networks))]
 
     exact = model.state_dict()
     expected = states(exact)
     parts = [f"levels.{index}." for index in range(len(model.levels))] + ["head."]
     for finest in range(len(parts)):
-        rounded = tuple(parts[finest:])
         weights = {
-            k: v.half() if k.startswith(rounded) and not k.startswith("head.linear.") else v
-            for k, v in exact.items()
+            name: value.half() if _part(name).startswith(tuple(parts[finest:])) else value
+            for name, value in exact.items()
         }
         pairs = zip(states(weights), expected, strict=True)
         if all(float((a - b).abs().max()) <= HALF_TOLERANCE for a, b in pairs):
@@ -194,7 +198,28 @@ def _packed(model: EnergyModel, descent: Descent, source: Tensor) -> dict[str, T
     return exact
 
 
-def _walk(energy: ScaledEnergy, source: Tensor, descent: Descent, device: torch.device) -> Walk:
+def _part(name: str) -> str:
+    """A parameter's name within its member; none for what is never rounded."""
+    own = re.sub(r"^others\.\d+\.", "", name)
+    return "" if own.startswith("head.linear.") else own
+
+
+def _joined(first: EnergyModel, others: EnergyModel) -> EnergyModel:
+    networks = (first, *others.networks)
+    if others.config.model_copy(update={"members": 1}) != first.config:
+        raise TrainingError("the joined networks have another shape than the checkpoint's")
+    model = EnergyModel(first.config.model_copy(update={"members": len(networks)}))
+    state = first.state_dict()
+    for index, network in enumerate(networks[1:]):
+        own = network.state_dict()
+        state |= {f"others.{index}.{k}": v for k, v in own.items() if not k.startswith("others.")}
+    model.load_state_dict(state)
+    return model
+
+
+def _walk(
+    energy: ScaledEnergy, source: Tensor, descent: Descent, members: int, device: torch.device
+) -> Walk:
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure as ssim
     except ImportError:
@@ -206,7 +231,7 @@ def _walk(energy: ScaledEnergy, source: Tensor, descent: Descent, device: torch.
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
         x = batch.to(device).contiguous(memory_format=torch.channels_last)
-        states = list(walk(energy, x, descent))
+        states = list(walk(energy, x, descent, members))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]

@@ -17,16 +17,19 @@ from translate.options import own_pgd
 from translate.pgd import ScaledEnergy, Step, descend, seen_from
 
 
-def walk(energy: ScaledEnergy, source: Tensor, descent: Descent) -> Iterator[Step]:
+def walk(
+    energy: ScaledEnergy, source: Tensor, descent: Descent, members: int = 1
+) -> Iterator[Step]:
     """The descent of a recipe, as the program walks it later.
 
     Args:
         energy: `EnergyModel.energy`, in any precision.
         source: (N,3,H,W) float32 in [0,1], on the model's device.
         descent: settings.
+        members: of the energy.
     """
     pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
-    return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings))
+    return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings, members))
 
 
 def write_samples(
