@@ -28,7 +28,7 @@ tags: [{TAG}, energy-based-model]
 ---
 # {_line(domain.title)}
 
-{_line(domain.summary)} An energy model of {network.parameters / 1e6:.2f} million parameters at \
+{_line(domain.summary)} An energy model of {network.extent} at \
 {network.size}×{network.size} pixels.
 {picture}
 ```sh

@@ -131,6 +131,14 @@ class NetworkConfig(BaseModel):
         return self.members * (total + last * 28 + last * (last * extent**2 + 1) + last + 1)
 
     @property
+    def extent(self) -> str:
+        """What it is made of, in words."""
+        if self.members == 1:
+            return f"{self.parameters / 1e6:.2f} million parameters"
+        each = self.parameters / self.members / 1e6
+        return f"{self.members} networks in turn, {each:.2f} million parameters each,"
+
+    @property
     def features(self) -> int:
         """How many numbers one map per level takes, for a picture of the training size."""
         width = EXPANSION if self.arch == "resnet50" else 1

@@ -20,7 +20,7 @@ tags: [image-to-image, energy-based-model]
 ---
 # {domain.title}
 
-{domain.summary} An energy model of {domain.network.parameters / 1e6:.2f} million parameters at \
+{domain.summary} An energy model of {domain.network.extent} at \
 {size}×{size} pixels{_bend(domain.network.swish)}, trained by binary adversarial training \
 (Yin, Li, Rohde, ECCV 2022).
 
