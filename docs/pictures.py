@@ -1,4 +1,4 @@
-"""Make the pictures of README.md and the domains' thumbnails anew, with what is bundled now.
+"""Make the pictures of README.md, docs/turns.jpg and the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
@@ -15,6 +15,7 @@ from typing import cast
 from PIL import Image
 
 from translate import Options, Translator
+from translate.energy import EnergyModel
 from translate.generate import generate
 from translate.grid import image_grid
 from translate.hub import bundled_domains
@@ -52,6 +53,20 @@ def translated(translator: Translator, name: str, *, crop_only: bool = False) ->
     return cast("Image.Image", translator(EXAMPLES / f"{name}.jpg", options))
 
 
+def alone(translator: Translator) -> list[Translator]:
+    """Each network of a domain as a translator of its own."""
+    card = translator.domain
+    config = card.network.model_copy(update={"members": 1})
+    found: list[Translator] = []
+    for network in EnergyModel.from_pretrained(card.name).networks:
+        model = EnergyModel(config)
+        own = {k: v for k, v in network.state_dict().items() if not k.startswith("others.")}
+        model.load_state_dict(own)
+        one = card.model_copy(update={"network": config})
+        found.append(Translator(one, model, translator.device, translator.dtype))
+    return found
+
+
 def main() -> None:
     """Everything, from the fastest on."""
     domains = {name: Translator.load(name) for name in bundled_domains()}
@@ -69,6 +84,13 @@ def main() -> None:
         row += [translated(domains[world], name) for world in ("anime", "cat", "cartoon")]
         rows.append([square(picture, 256) for picture in row])
     sheet(rows).save(ROOT / "docs" / "worlds.jpg", quality=92)
+
+    rows = []
+    for name in ("astronaut", "hopper"):
+        still = anime(EXAMPLES / f"{name}.jpg", Options(crop_only=True, strength=0.0))
+        drawn = [translated(one, name, crop_only=True) for one in (*alone(anime), anime)]
+        rows.append([square(cast("Image.Image", picture), 256) for picture in (still, *drawn)])
+    sheet(rows).save(ROOT / "docs" / "turns.jpg", quality=92)
 
     night = translated(domains["night"], "temple")
     with Image.open(EXAMPLES / "temple.jpg") as day:
