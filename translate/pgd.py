@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import torch
@@ -228,7 +229,7 @@ def attack(
     run = run or _directly
     for index in range(pgd.steps):
         followed = (guide(index) if guide else None) or energy
-        _, x = run(_Move(followed, followed, pgd.at(index), asked=False), x, source)
+        _, x = run(_Move(energy, followed, pgd.at(index), asked=False), x, source)
     return x
 
 
@@ -256,6 +257,7 @@ def seen_from(energy: ScaledEnergy, halvings: Callable[[int], int], members: int
         halvings: of a move; 0 is the usual energy.
         members: how many; one alone is the energy itself.
     """
+    halvings = cache(halvings)
 
     def guide(index: int) -> Energy | None:
         away = halvings(index)

@@ -136,7 +136,7 @@ class NetworkConfig(BaseModel):
         if self.members == 1:
             return f"{self.parameters / 1e6:.2f} million parameters"
         each = self.parameters / self.members / 1e6
-        return f"{self.members} networks in turn, {each:.2f} million parameters each,"
+        return f"{self.members} networks that take turns, {each:.2f} million parameters each,"
 
     @property
     def features(self) -> int:
