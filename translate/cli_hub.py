@@ -70,7 +70,7 @@ def show(
     lines = [
         f"{domain.title} ({domain.name}), {weights.parent}",
         domain.summary,
-        f"network   {domain.network.size} px, {domain.network.extent.rstrip(',')}",
+        f"network   {domain.network.size} px, {domain.network.extent.rstrip(',').replace('million', 'M')}",
         f"framing   {domain.framing}",
         f"strength  1.0 is {domain.pgd.steps} steps of {domain.pgd.step_size:g}",
         f"energy    photos {calibration.source[10]:.2f}, target {calibration.target:.2f} (medians)",
