@@ -66,11 +66,12 @@ def show(
     from translate.hub import open_domain
 
     domain, weights = open_domain(fetched(name, revision, offline))
-    calibration = domain.calibration
+    calibration, network = domain.calibration, domain.network
+    extent = network.extent.rstrip(",").replace("million", "M")
     lines = [
         f"{domain.title} ({domain.name}), {weights.parent}",
         domain.summary,
-        f"network   {domain.network.size} px, {domain.network.extent.rstrip(',').replace('million', 'M')}",
+        f"network   {network.size} px, {extent}",
         f"framing   {domain.framing}",
         f"strength  1.0 is {domain.pgd.steps} steps of {domain.pgd.step_size:g}",
         f"energy    photos {calibration.source[10]:.2f}, target {calibration.target:.2f} (medians)",
