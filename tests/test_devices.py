@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import pickle
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -144,6 +146,17 @@ def test_replayed_walks_are_the_walks(device: str) -> None:
                 torch.testing.assert_close(step.x, states[-1][0].x, rtol=0, atol=2e-3)
                 torch.testing.assert_close(step.energy, states[-1][0].energy, rtol=0.02, atol=0.02)
                 assert torch.equal(step.active, states[-1][0].active)
+
+
+@each_device
+def test_a_translator_can_be_copied_and_sent(device: str) -> None:
+    translator = Translator.load("anime", device=device)
+    x = windows(translator)[:1]
+    for _ in range(FIRST):
+        walk = [step.x for step, _ in translator.descend(x, Options(steps=3))]
+    for other in (copy.deepcopy(translator), pickle.loads(pickle.dumps(translator))):
+        *_, (last, _) = other.descend(x, Options(steps=3))
+        torch.testing.assert_close(last.x, walk[-1], rtol=0, atol=2e-3)
 
 
 @each_device

@@ -72,6 +72,10 @@ class Replay:
         # A stream to record on, and the memory of all graphs: only one of them runs at a time.
         self._place = cache(lambda: (torch.cuda.Stream(device), torch.cuda.graph_pool_handle()))
 
+    def __reduce__(self) -> tuple[Callable[[torch.device], Replay], tuple[torch.device]]:
+        """A copy, in another process too, has recorded nothing."""
+        return Replay, (self.device,)
+
     @property
     def graphs(self) -> int:
         """How many calls are recorded."""
