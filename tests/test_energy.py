@@ -203,6 +203,9 @@ def test_several_networks_are_their_mean(tmp_path, halvings):
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     again = load_energy_model(model.config, tmp_path / "model.safetensors")
     assert torch.equal(again.logit(x, halvings), model.logit(x, halvings))
+    for wrong in (-1, 3):
+        with pytest.raises(SettingsError, match="use 0 to 2"):
+            model.logit(x, halvings, wrong)
     with pytest.raises(SettingsError, match="3 networks cannot grow"):
         model.grow((4,))
 

@@ -20,7 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from translate import pgd as engine
 from translate.domain import Descent
 from translate.errors import SettingsError
-from translate.pgd import PGD, attack, blend, descend, seen_from
+from translate.guide import blend, seen_from
+from translate.pgd import PGD, attack, descend
 from translate.shaping import EDGE, variation_slope
 from translate.smooth import slow_part, smoothed
 

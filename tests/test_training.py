@@ -28,7 +28,7 @@ from translate.errors import TrainingError
 from translate.framing import FaceSquare, extract, find_window
 from translate.networks.config import NetworkConfig
 from translate.pgd import PGD, attack, descend
-from translate.training import checkpoint, data, losses
+from translate.training import checkpoint, data, losses, objectives
 from translate.training import export as export_module
 from translate.training import trainer as trainer_module
 from translate.training.config import RECIPES, Augment, Recipe, Source, load_recipe
@@ -695,7 +695,7 @@ def test_non_finite_training_keeps_the_last_good_checkpoint(
         late = trainer.position.total_updates >= 2
         return damage(right(*args)) if late else right(*args)
 
-    monkeypatch.setattr(trainer_module, function, damaged)
+    monkeypatch.setattr(objectives, function, damaged)
     with pytest.raises(TrainingError, match="not finite"):
         list(run(trainer, settings, threading.Event()))
     saved = checkpoint.load(checkpoint.latest(settings.out))

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from translate.errors import TrainingError as TrainingError
     from translate.errors import TranslateError as TranslateError
     from translate.frame import Frame as Frame
+    from translate.guide import blend as blend
     from translate.options import Options as Options
     from translate.pgd import PGD as PGD
     from translate.pgd import Step as Step
-    from translate.pgd import blend as blend
     from translate.pgd import descend as descend
     from translate.translator import Score as Score
     from translate.translator import Translator as Translator
@@ -44,7 +44,7 @@ _HOMES = {
     "TrainingError": "errors",
     "TranslateError": "errors",
     "Translator": "translator",
-    "blend": "pgd",
+    "blend": "guide",
     "descend": "pgd",
 }
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from translate.errors import InputError
 from translate.framing import Framing, extract, find_window
+from translate.guide import Energy
 from translate.image_io import read_photo, to_tensor
-from translate.pgd import Energy
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 BATCH = 16

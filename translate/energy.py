@@ -86,13 +86,15 @@ class EnergyModel(nn.Module):
             (N,) float32, high for images like p_data.
 
         Raises:
-            SettingsError: a shape, or a number of halvings, that the network does not take.
+            SettingsError: a shape, a number of halvings or a member that it does not have.
         """
         if x.ndim != 4 or x.shape[1] != 3:
             raise SettingsError(f"the network takes (N,3,H,W) pictures, not {tuple(x.shape)}")
         self.config.check_shape(x.shape[-2], x.shape[-1])
         if not 0 <= halvings <= self.config.furthest:
             raise SettingsError(f"halvings is {halvings}; use 0 to {self.config.furthest}")
+        if member is not None and not 0 <= member < self.config.members:
+            raise SettingsError(f"member is {member}; use 0 to {self.config.members - 1}")
         if member is None and len(self.others):
             judged = [self.logit(x, halvings, index) for index in range(self.config.members)]
             return torch.stack(judged).mean(dim=0)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import SettingsError
-from translate.pgd import blend
+from translate.guide import blend
 from translate.translator import Translator
 
 

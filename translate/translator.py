@@ -19,6 +19,7 @@ from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
 from translate.frame import Frame, joined
 from translate.framing import FaceSquare, Window, extract, find_windows
+from translate.guide import seen_from
 from translate.hub import open_domain
 from translate.image_io import (
     Photo,
@@ -28,7 +29,7 @@ from translate.image_io import (
 )
 from translate.masking import Mask, check_mask, window_mask
 from translate.options import DEFAULTS, Options
-from translate.pgd import Step, descend, seen_from
+from translate.pgd import Step, descend
 from translate.replay import Replay
 
 PIECE = 8  # windows of one photo on the device at a time

@@ -30,7 +30,7 @@ from translate.energy import EnergyModel, load_energy_model
 from translate.errors import TrainingError
 from translate.files import atomic_path
 from translate.framing import FaceSquare
-from translate.pgd import ScaledEnergy
+from translate.guide import ScaledEnergy
 from translate.training import checkpoint
 from translate.training.card import model_card
 from translate.training.config import Recipe, Source

@@ -12,9 +12,10 @@ from translate.device import autocast
 from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.grid import image_grid
+from translate.guide import ScaledEnergy, seen_from
 from translate.image_io import write_image
 from translate.options import own_pgd
-from translate.pgd import ScaledEnergy, Step, descend, seen_from
+from translate.pgd import Step, descend
 
 
 def walk(

@@ -14,14 +14,16 @@ from translate.device import autocast
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.framing import FaceSquare
+from translate.guide import SeenFrom, seen_from
 from translate.options import own_pgd
-from translate.pgd import PGD, SeenFrom, attack, l2_norm, seen_from
-from translate.replay import Call, Replay, Results
+from translate.pgd import PGD, attack, l2_norm
+from translate.replay import Replay
 from translate.training import checkpoint
 from translate.training.checkpoint import Position
 from translate.training.config import Augment, Recipe, Source, Stage
 from translate.training.data import Mix, load_images
-from translate.training.losses import auc, binary_loss, r1_penalty
+from translate.training.losses import auc
+from translate.training.objectives import Objectives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +209,7 @@ class Trainer:
         self.ema = ema.on(self.device)
         self.ema.requires_grad_(False)
         self._replay = Replay(self.device)
+        self._objectives = Objectives(self.model, self._logit, self._replay)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=self.stage.learning_rate, betas=self.recipe.betas
         )
@@ -307,7 +310,7 @@ class Trainer:
         """The binary loss, both penalties and both sides' logits; slopes are on the weights."""
         self.optimizer.zero_grad(set_to_none=True)
         seen = self._noisy(data, 999_959), self._noisy(attacked, 999_953)
-        loss, *logits = self._learn(Call(self._binary, (halvings,)), *seen)
+        loss, *logits = self._objectives.binary(halvings, *seen)
         stage = self.position.stage
         r1 = self._penalty(self.recipe.r1_at(stage), data, halvings)
         r2 = self._penalty(self.recipe.r2_at(stage), attacked, halvings)
@@ -318,33 +321,7 @@ class Trainer:
         every = self.recipe.r1_every
         if weight == 0 or self.position.update % every:
             return torch.full((), float("nan"))
-        (penalty,) = self._learn(Call(self._steepness, (halvings, weight * every)), x)
-        return penalty.cpu()
-
-    def _learn(self, objective: Call[Results], *pictures: Tensor) -> list[Tensor]:
-        """Add the slopes of an objective to those on the weights; what it says beside them."""
-        parameters = list(self.model.parameters())
-        results = self._replay(objective, *pictures)
-        said, slopes = results[: -len(parameters)], results[-len(parameters) :]
-        for parameter, slope in zip(parameters, slopes, strict=True):
-            if slope is not None:  # levels that look away have none
-                parameter.grad = slope if parameter.grad is None else parameter.grad.add_(slope)
-        return [value for value in said if value is not None]
-
-    @torch.enable_grad()
-    def _binary(self, halvings: int, data: Tensor, attacked: Tensor) -> Results:
-        logits = self._logit(data, halvings), self._logit(attacked, halvings)
-        loss = binary_loss(*logits)
-        return (loss.detach(), logits[0].detach(), logits[1].detach(), *self._slopes(loss))
-
-    @torch.enable_grad()
-    def _steepness(self, halvings: int, weight: float, x: Tensor) -> Results:
-        penalty = r1_penalty(lambda x: self._logit(x, halvings), x)
-        return (penalty.detach(), *self._slopes(weight * penalty))
-
-    def _slopes(self, loss: Tensor) -> Results:
-        with torch.autograd.set_multithreading_enabled(False):
-            return torch.autograd.grad(loss, list(self.model.parameters()), allow_unused=True)
+        return self._objectives.steepness(halvings, weight * every, x).cpu()
 
     @torch.no_grad()
     def _average(self) -> None:
