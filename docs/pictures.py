@@ -55,16 +55,12 @@ def translated(translator: Translator, name: str, *, crop_only: bool = False) ->
 
 def alone(translator: Translator) -> list[Translator]:
     """Each network of a domain as a translator of its own."""
-    card = translator.domain
-    config = card.network.model_copy(update={"members": 1})
-    found: list[Translator] = []
-    for network in EnergyModel.from_pretrained(card.name).networks:
-        model = EnergyModel(config)
-        own = {k: v for k, v in network.state_dict().items() if not k.startswith("others.")}
-        model.load_state_dict(own)
-        one = card.model_copy(update={"network": config})
-        found.append(Translator(one, model, translator.device, translator.dtype))
-    return found
+    card, device, dtype = translator.domain, translator.device, translator.dtype
+    models = [network.alone() for network in EnergyModel.from_pretrained(card.name).networks]
+    return [
+        Translator(card.model_copy(update={"network": model.config}), model, device, dtype)
+        for model in models
+    ]
 
 
 def main() -> None:

@@ -191,10 +191,9 @@ def test_logits_stay_float32_under_autocast():
 def test_several_networks_are_their_mean(tmp_path, halvings):
     model, x = network(members=3, swish=4.0), images(16)
     assert sum(p.numel() for p in model.parameters()) == model.config.parameters
-    single = [EnergyModel(network().config.model_copy(update={"swish": 4.0})) for _ in range(3)]
-    for index, (alone, member) in enumerate(zip(single, model.networks, strict=True)):
-        own = {k: v for k, v in member.state_dict().items() if not k.startswith("others.")}
-        alone.load_state_dict(own)
+    single = [member.alone() for member in model.networks]
+    assert {alone.config for alone in single} == {network(swish=4.0).config}
+    for index, alone in enumerate(single):
         assert torch.equal(model.logit(x, halvings, index), alone.logit(x, halvings))
     logits = torch.stack([alone.logit(x, halvings) for alone in single])
     assert logits.std(dim=0).min() > 1e-4  # three of them

@@ -72,6 +72,13 @@ class EnergyModel(nn.Module):
         """All members."""
         return (self, *cast("Iterable[EnergyModel]", self.others))
 
+    def alone(self) -> EnergyModel:
+        """A copy of this network without the other members."""
+        model = copy.deepcopy(self)
+        model.others = nn.ModuleList()
+        model.config = self.config.model_copy(update={"members": 1})
+        return model
+
     def logit(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
         """Raw scalar per image; sigmoid(logit) = P(x from p_data).
 

@@ -208,14 +208,13 @@ def _part(name: str) -> str:
 
 
 def _joined(first: EnergyModel, others: EnergyModel) -> EnergyModel:
-    networks = (first, *others.networks)
-    if others.config.model_copy(update={"members": 1}) != first.config:
+    networks = (first, *(network.alone() for network in others.networks))
+    if networks[1].config != first.config:
         raise TrainingError("the joined networks have another shape than the checkpoint's")
     model = EnergyModel(first.config.model_copy(update={"members": len(networks)}))
     state = first.state_dict()
     for index, network in enumerate(networks[1:]):
-        own = network.state_dict()
-        state |= {f"others.{index}.{k}": v for k, v in own.items() if not k.startswith("others.")}
+        state |= {f"others.{index}.{name}": v for name, v in network.state_dict().items()}
     model.load_state_dict(state)
     return model
 
