@@ -7,6 +7,8 @@ import io
 import os
 import stat
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -591,6 +593,31 @@ def test_a_full_disk_leaves_nothing_half_done(
     assert str(path) in str(error.value)
     left = [(p.name, p.read_bytes()) for p in tmp_path.iterdir()]
     assert left == ([("a.png", old)] if old else [])
+
+
+SMALL_FILES = """
+import resource, signal, sys
+from PIL import Image
+from translate.errors import InputError
+from translate.image_io import write_image
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+try:
+    write_image(Image.effect_noise((200, 200), 60), sys.argv[1], overwrite=True)
+except InputError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp"])
+def test_no_picture_is_cut_short_where_files_must_be_small(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    command = [sys.executable, "-c", SMALL_FILES, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Cannot write {path}: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_a_format_cannot_hold_is_an_error(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from translate.errors import InputError
-from translate.files import atomic_path
-from translate.image_io import Photo, read_photo
+from translate.image_io import Photo, read_photo, write_whole
 
 MOVING = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 """File suffix -> Pillow's name of the formats that are written with several frames."""
@@ -97,15 +95,12 @@ def write_movie(
         options["quality"] = quality
         if any(image.mode == "RGBA" for image in images):
             options["kmax"] = 1  # whole frames: parts of them lose a rectangle's clear surroundings
-    try:
-        encoded = io.BytesIO()
-        images[0].save(encoded, kind, save_all=True, append_images=images[1:], **options)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(encoded.getbuffer())
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        message = f"Cannot write {path}: {reason}; use another folder, name or format."
-        raise InputError(message) from error
+    write_whole(
+        path,
+        lambda encoded: images[0].save(
+            encoded, kind, save_all=True, append_images=images[1:], **options
+        ),
+    )
 
 
 def _kind(prefix: bytes) -> str | None:
