@@ -5,20 +5,28 @@ from __future__ import annotations
 import contextlib
 import copy
 import pickle
+import re
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torchgen
+import yaml
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from translate import Options, Translator
-from translate.device import pick_device
+from translate.device import memory_format, pick_device
 from translate.framing import extract
+from translate.hub import bundled_domains
 from translate.image_io import read_photo, to_tensor
+from translate.networks import levels
 from translate.replay import FIRST, MOST, Call, Replay
 from translate.training import checkpoint
 from translate.training.config import Recipe
@@ -95,14 +103,14 @@ def test_a_walk_never_waits_for_the_device(device: str) -> None:
     assert bool(last.x.isfinite().all())
 
 
-@each_device
-def test_training_runs_and_resumes(device: str, tmp_path: Path) -> None:
+def small_trainer(folder: Path, device: str) -> Trainer:
+    """Of dark and light pictures in two folders, with every term a loss can have."""
     rng = np.random.default_rng(0)
     for name, level in (("dark", 60), ("light", 200)):
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
         for index in range(12):
             pixels = (rng.integers(-40, 40, (16, 16, 3)) + level).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+            Image.fromarray(pixels).save(folder / name / f"{index}.png")
     stage = {"size": 16, "updates": 6, "batch_size": 4, "learning_rate": 1e-3, "k_max": 2}
     stage |= {"step_size": 0.5, "r1": 0.1, "r2": 0.1, "noise": 0.05, "translated": 0.5}
     recipe = Recipe.model_validate(
@@ -114,18 +122,99 @@ def test_training_runs_and_resumes(device: str, tmp_path: Path) -> None:
             "stages": [stage],
         }
     )
-    place = pick_device(device)
+    return Trainer(recipe, folder, folder / "cache", pick_device(device), torch.float32)
 
-    def trainer() -> Trainer:
-        return Trainer(recipe, tmp_path, tmp_path / "cache", place, torch.float32)
 
-    first, second = trainer(), trainer()
+@each_device
+def test_training_runs_and_resumes(device: str, tmp_path: Path) -> None:
+    first, second = (small_trainer(tmp_path, device) for _ in range(2))
     losses = [first.update().loss for _ in range(3)]
     first.save(tmp_path / "checkpoint.safetensors")
     second.restore(checkpoint.load(tmp_path / "checkpoint.safetensors"))
     ends = [[t.update().loss for _ in range(3)] for t in (first, second)]
     assert all(np.isfinite(losses + ends[0]))
     assert ends[0] == pytest.approx(ends[1], rel=1e-3)
+
+
+class Watch(TorchDispatchMode):
+    """Notes which kernels run, and which of them see a float64."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: set[str] = set()
+        self.doubles: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        result = func(*args, **(kwargs or {}))
+        name = func.__name__.removesuffix(".default")
+        if func.namespace == "aten":
+            self.kernels.add(name)
+        for value in tree_leaves((args, kwargs, result)):
+            if value is torch.float64 or getattr(value, "dtype", None) is torch.float64:
+                self.doubles.add(name)
+        return result
+
+
+def kernels_of(backend: str) -> set[str]:
+    """Names of all operations that torch has for a kind of device, by its own list."""
+    listed = Path(torchgen.__file__).parent / "packaged/ATen/native/native_functions.yaml"
+    entries = {entry["func"].split("(")[0]: entry for entry in yaml.safe_load(listed.read_text())}
+    names: set[str] = set()
+    for name, entry in entries.items():
+        done_by = entries[entry.get("structured_delegate", name)]
+        backends = ", ".join(done_by.get("dispatch", {"Composite": ""}))
+        if re.search(rf"\b{backend}\b|Composite", backends):
+            names.add(name)
+    return names
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only a CPU does another way is done as on every other device."""
+    monkeypatch.setattr(levels, "spread_in_parts", levels.spread_at_once)
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("strength", [1.0, "auto"])
+@pytest.mark.parametrize("name", bundled_domains())
+def test_a_walk_needs_nothing_that_a_mac_has_not(name: str, strength: Any) -> None:
+    translator = Translator.load(name, device="cpu", dtype="float32")
+    with Watch() as watch:
+        translator(PHOTOS[0], Options(strength=strength, steps=3, seed=1))
+    assert "convolution_backward" in watch.kernels
+    assert watch.kernels - kernels_of("MPS") == set()
+    assert watch.doubles == set()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_training_needs_nothing_that_a_mac_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = small_trainer(tmp_path, "cpu")
+    drawn = [trainer.batch() for _ in range(6)]  # which a CPU does for each device
+    monkeypatch.setattr(trainer, "batch", iter(drawn).__next__)
+    with Watch() as watch:
+        for _ in drawn:
+            trainer.update()
+    assert {"convolution_backward", "addcdiv_"} <= watch.kernels
+    assert watch.kernels - kernels_of("MPS") == set()
+    assert watch.doubles == set()
+
+
+def test_what_a_mac_has_not_is_noticed() -> None:
+    with Watch() as watch:
+        torch.ones(3, 3, dtype=torch.float64).sum()
+        torch.linalg.eigvals(torch.eye(3))
+    assert watch.kernels - kernels_of("MPS") == {"linalg_eig"}
+    assert watch.doubles == {"ones", "sum"}
+
+
+def test_each_device_has_its_order_of_channels() -> None:
+    orders = {name: memory_format(torch.device(name)) for name in ("cpu", "cuda", "mps")}
+    assert orders["mps"] is torch.contiguous_format
+    assert orders["cpu"] is orders["cuda"] is torch.channels_last
 
 
 @each_device

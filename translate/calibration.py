@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from translate.device import placed
 from translate.errors import InputError
 from translate.framing import Framing, extract, find_window
 from translate.guide import Energy
@@ -50,7 +51,7 @@ def folder_energies(
             photo = read_photo(file)
             window = find_window(photo.rgb, framing=framing, size=size)
             windows.append(to_tensor(extract(photo.rgb, window)))
-        x = torch.cat(windows).to(device).contiguous(memory_format=torch.channels_last)
+        x = placed(torch.cat(windows), device)
         with torch.no_grad():
             energies.append(energy(x).float().cpu())
     return torch.cat(energies)

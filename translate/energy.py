@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 
+from translate.device import memory_format
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, one_line
 from translate.errors import DomainError, SettingsError
 from translate.files import atomic_path
@@ -128,7 +129,7 @@ class EnergyModel(nn.Module):
     def on(self, device: torch.device) -> Self:
         """Move to a device, in the memory order its convolutions are fastest in."""
         self.to(device)
-        return self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
+        return self.to(memory_format=memory_format(device))  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
 
     def frozen(self, device: torch.device, dtype: torch.dtype) -> EnergyModel:
         """A copy for descending: the same function in fewer passes over memory.

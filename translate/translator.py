@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from translate.device import autocast, pick_device, pick_dtype
+from translate.device import autocast, pick_device, pick_dtype, placed
 from translate.domain import Domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
@@ -219,7 +219,7 @@ class Translator:
         if options.seed is not None:
             generator = torch.Generator().manual_seed(options.seed)
         stop = self.domain.calibration.target if options.strength == "auto" else None
-        x = x.to(self.device).contiguous(memory_format=torch.channels_last)
+        x = placed(x, self.device)
         guide = seen_from(self.energy, self.domain.pgd.halvings, self.domain.network.members)
         mask = None if mask is None else mask.to(self.device)
         for step in descend(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from translate.device import placed
 from translate.errors import InputError, SettingsError
 from translate.framing import DEFAULT_SQUARE, FaceSquare
 from translate.imageset import Images, decoded, face_fit, fit, open_images
@@ -108,9 +109,9 @@ def read_set(
 
 
 def as_tensor(pixels: Images, device: torch.device) -> Tensor:
-    """(N,H,W,3) uint8 -> (N,3,H,W) float32 in [0,1], channels_last."""
+    """(N,H,W,3) uint8 -> (N,3,H,W) float32 in [0,1], as `placed`."""
     x = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-    return x.permute(0, 3, 1, 2).float().div_(255.0)
+    return placed(x.permute(0, 3, 1, 2).float().div_(255.0), device)
 
 
 def spans(count: int, size: int) -> list[slice]:

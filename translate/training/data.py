@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from translate.device import placed
 from translate.errors import InputError, TrainingError
 from translate.framing import DEFAULT_SQUARE, FaceSquare
 from translate.imageset import Fit, Images, Reader, decoded, face_fit, fit, open_images
@@ -113,7 +114,7 @@ class Mix:
         self.seed = seed
 
     def batch(self, number: int, count: int, device: torch.device) -> Tensor:
-        """Batch `number`: (count,3,size,size) float32 in [0,1], channels_last."""
+        """Batch `number`: (count,3,size,size) float32 in [0,1], as `placed`."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
         which = torch.multinomial(self.weights, count, replacement=True, generator=generator)
         where = torch.rand(count, generator=generator, dtype=torch.float64)
@@ -122,9 +123,11 @@ class Mix:
         for index, share in chosen:
             images = self.sets[int(index)]
             picked.append(images[int(share * len(images))])
-        x = torch.from_numpy(np.stack(picked)).to(device)
+        x = torch.from_numpy(np.stack(picked))
+        if device.type != "mps":  # torch samples no bicubic grid there up to 2.12
+            x = x.to(device)
         x = x.permute(0, 3, 1, 2).float().div_(255.0)
-        return augmented(x, self.augment, generator)
+        return placed(augmented(x, self.augment, generator), device)
 
 
 def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor:
@@ -159,7 +162,7 @@ def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor
     if augment.blur > 0:
         blurred = (uniform(0, 1) < augment.blur).view(-1, 1, 1, 1).to(x.device)
         x = torch.where(blurred, smoothed(x, x.shape[-1] / 64), x)
-    return x.contiguous(memory_format=torch.channels_last)
+    return x
 
 
 def first_images(images: Images, count: int) -> Tensor:

@@ -15,7 +15,7 @@ from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from translate.calibration import quantiles
-from translate.device import autocast
+from translate.device import autocast, placed
 from translate.domain import (
     CARD_FILE,
     WEIGHTS_FILE,
@@ -232,7 +232,7 @@ def _walk(
     distances: list[Tensor] = []
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
-        x = batch.to(device).contiguous(memory_format=torch.channels_last)
+        x = placed(batch, device)
         states = list(walk(energy, x, descent, members))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from translate.device import autocast
+from translate.device import autocast, placed
 from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.grid import image_grid
@@ -46,7 +46,7 @@ def write_samples(
         dtype: of the convolutions.
     """
     device = next(model.parameters()).device
-    x = x.to(device).contiguous(memory_format=torch.channels_last)
+    x = placed(x, device)
 
     def energy(images: Tensor, halvings: int = 0) -> Tensor:
         with autocast(device, dtype):
