@@ -115,6 +115,29 @@ def test_without_a_face_all_of_them_is_the_centre(name: str) -> None:
     assert not window.face
 
 
+@pytest.mark.parametrize("every", [False, True])
+@pytest.mark.parametrize(
+    ("name", "left", "top", "side"),
+    [
+        ("astronaut", 300, 104, 128),
+        ("cat", 99, 80, 84),
+        ("cat", 258, 1, 64),
+        ("cat", 292, 152, 51),
+        ("coffee", 236, 118, 270),
+        ("hopper", 255, 457, 106),
+        ("rocket", 450, 210, 147),
+    ],
+)
+def test_what_only_resembles_a_face_is_none(
+    name: str, left: int, top: int, side: int, every: bool
+) -> None:
+    """Parts of the examples with a box about a quarter as wide as they are, and no face."""
+    with Image.open(EXAMPLES / f"{name}.jpg") as picture:
+        part = picture.convert("RGB").crop((left, top, left + side, top + side))
+    photo = np.asarray(part.resize((256, 256), Image.Resampling.BICUBIC))
+    assert find_faces(photo, every=every) == []
+
+
 @pytest.mark.parametrize("faces", ["all", "largest"])
 def test_a_tiny_face_is_left_alone(tiny: Translator, faces: framing.Faces) -> None:
     photo = wall(120, 200, (head(0.28), 60, 20))
