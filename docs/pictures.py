@@ -1,4 +1,5 @@
-"""Make the pictures of README.md, docs/turns.jpg and the thumbnails anew, with what is bundled now.
+"""Make the pictures of README.md, docs/turns.jpg, docs/glasses.jpg and the thumbnails anew, with
+what is bundled now.
 
     python docs/pictures.py
 
@@ -87,6 +88,14 @@ def main() -> None:
         drawn = [translated(one, name, crop_only=True) for one in (*alone(anime), anime)]
         rows.append([square(cast("Image.Image", picture), 256) for picture in (still, *drawn)])
     sheet(rows).save(ROOT / "docs" / "turns.jpg", quality=92)
+
+    box = (90, 60, 430, 400)  # a face with glasses
+    shown = [anime(EXAMPLES / "hopper.jpg", Options(keep_glasses=keep)) for keep in (False, True)]
+    with Image.open(EXAMPLES / "hopper.jpg") as source:
+        pictures = [source.convert("RGB"), *(cast("Image.Image", picture) for picture in shown)]
+    sheet([[picture.crop(box) for picture in pictures]]).save(
+        ROOT / "docs" / "glasses.jpg", quality=92
+    )
 
     night = translated(domains["night"], "temple")
     with Image.open(EXAMPLES / "temple.jpg") as day:

@@ -11,6 +11,7 @@ import torch
 from translate import Options, Translator
 from translate.batch.engine import End, Engine
 from translate.batch.lanes import LEAST, Lanes, default_lanes
+from translate.view import View
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +83,8 @@ def test_a_failure_comes_out_after_all_have_ended() -> None:
 
 def test_the_engine_walks_the_same_way_in_lanes(tiny_domain: object) -> None:
     translator = Translator.load(str(tiny_domain), device="cpu", dtype="float32")
-    views = list(torch.rand(11, 3, 32, 32, generator=torch.Generator().manual_seed(0)).split(1))
+    pixels = torch.rand(11, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    views = [View(x) for x in pixels.split(1)]
     ends = [Engine(translator, Options(), 11, print, lanes).run(views) for lanes in (1, 2)]
     for one, two in zip(*ends, strict=True):
         assert isinstance(one, End)

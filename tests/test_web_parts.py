@@ -241,6 +241,7 @@ def test_stop_and_leaving_end_a_run_within_one_step(
         "largest",
         "auto",
         "auto",
+        "auto",
         None,
         0.5,
         None,
@@ -359,7 +360,7 @@ def test_metadata_of_a_png_says_how_it_was_made(
 def test_the_form_leaves_to_the_domain_what_it_does_not_say() -> None:
     plain = read_options(1.0, False, 0, 0, 0, 0, "auto")
     assert plain == Options(strength=1.0)
-    bent = read_options(0.5, False, 9, 0.5, 3, 7, "face", "all", "firmly", "flat")
+    bent = read_options(0.5, False, 9, 0.5, 3, 7, "face", "all", "dissolve", "firmly", "flat")
     assert bent == Options(
         strength=0.5,
         steps=9,
@@ -368,6 +369,7 @@ def test_the_form_leaves_to_the_domain_what_it_does_not_say() -> None:
         seed=7,
         framing="face",
         faces="all",
+        keep_glasses=False,
         tone_lock=1.0,
         total_variation=0.4,
     )

@@ -30,6 +30,7 @@ from translate.console import (
     Footroom,
     FramingFlag,
     Headroom,
+    KeepGlasses,
     MaxPixels,
     Offline,
     Revision,
@@ -78,6 +79,7 @@ def image(
     total_variation: TotalVariation = None,
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
+    keep_glasses: KeepGlasses = None,
     crop_only: Annotated[
         bool,
         typer.Option("--crop-only", help="Only the window (of the largest face), not pasted back."),
@@ -97,6 +99,7 @@ def image(
     options = replace(
         _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels),
         faces=faces,
+        keep_glasses=keep_glasses,
         tone_lock=tone_lock,
         colour_lock=colour_lock,
         headroom=headroom,

@@ -24,6 +24,7 @@ from translate.console import (
     Footroom,
     FramingFlag,
     Headroom,
+    KeepGlasses,
     MaxPixels,
     Offline,
     Revision,
@@ -92,6 +93,7 @@ def batch(
     total_variation: TotalVariation = None,
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
+    keep_glasses: KeepGlasses = None,
     file_format: Annotated[
         Literal["auto", "png", "jpg", "webp"],
         typer.Option("--format", help="Of results; auto keeps the input's where it can hold them."),
@@ -155,6 +157,7 @@ def batch(
         total_variation=total_variation,
         framing=framing,
         faces=faces,
+        keep_glasses=keep_glasses,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
     )
     settings = Settings(

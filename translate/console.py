@@ -46,6 +46,10 @@ FramingFlag = Annotated[
 FacesFlag = Annotated[
     Literal["all", "largest"], typer.Option(help="Which faces, with face framing.")
 ]
+KeepGlasses = Annotated[
+    bool | None,
+    typer.Option("--keep-glasses/--no-glasses", help="Rims stay, or dissolve; default: domain's."),
+]
 MaxPixels = Annotated[int | None, typer.Option(help="Largest photo taken.")]
 
 

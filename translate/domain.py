@@ -148,6 +148,8 @@ class Domain(BaseModel):
         name, title, summary: for commands, for people, one line for people.
         framing: how photos are fitted to the network's window.
         face_margin, face_centre, face_corners: see `translate.framing.FaceSquare`.
+        face_glasses: rims of glasses stay as they are (`translate.glasses`): for targets whose
+            eyes are where the person's are.
         network: shape of the energy model.
         pgd: what strength 1.0 is.
         calibration: energies of held-out images.
@@ -168,6 +170,7 @@ class Domain(BaseModel):
     face_margin: float = Field(default=1.9, ge=1, le=10)
     face_centre: float = Field(default=0.45, ge=0, le=1)
     face_corners: bool = False
+    face_glasses: bool = False
     network: NetworkConfig
     pgd: Descent
     calibration: Calibration

@@ -59,6 +59,8 @@ class Options:
         total_variation: 0 to below 1, how flat areas become; None takes the domain's.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
         faces: with face framing, `all` that are found or the `largest`.
+        keep_glasses: leave the rims of glasses as they are, or let them dissolve; None takes the
+            domain's.
         crop_only: give the window alone instead of pasting it back; of several faces the largest.
         max_pixels: largest photo taken.
 
@@ -78,6 +80,7 @@ class Options:
     total_variation: float | None = None
     framing: Framing = "auto"
     faces: Faces = "largest"
+    keep_glasses: bool | None = None
     crop_only: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
 
@@ -116,6 +119,10 @@ class Options:
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
             **self._bends(),
         )
+
+    def keeps_glasses(self, domain: Domain) -> bool:
+        """Whether rims stay as they are."""
+        return domain.face_glasses if self.keep_glasses is None else self.keep_glasses
 
     def _bends(self) -> dict[str, float]:
         """What is asked of the shape of moves (`translate.shaping`) against the domain's own."""

@@ -18,19 +18,19 @@ from translate.domain import Domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
 from translate.frame import Frame, joined
-from translate.framing import FaceSquare, Window, extract, find_windows
+from translate.framing import FaceSquare, Window, find_windows
 from translate.guide import seen_from
 from translate.hub import open_domain
 from translate.image_io import (
     Photo,
     Pixels,
     read_photo,
-    to_tensor,
 )
-from translate.masking import Mask, check_mask, window_mask
+from translate.masking import Mask, check_mask
 from translate.options import DEFAULTS, Options
 from translate.pgd import Step, descend
 from translate.replay import Replay
+from translate.view import gathered, look
 
 PIECE = 8  # windows of one photo on the device at a time
 HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
@@ -144,11 +144,11 @@ class Translator:
         windows = self.windows(photo, options)
         if not windows[0].usable:  # the photo itself, and its energy
             options = replace(options, strength=0.0, steps=0, seed=None)
-        x = torch.cat([to_tensor(extract(photo.rgb, window)) for window in windows])
-        seen = None
         if mask is not None:
             check_mask(mask, photo.rgb)
-            seen = torch.stack([_seen_mask(mask, window) for window in windows])
+        keep = options.keeps_glasses(self.domain)
+        views = [look(photo.rgb, window, keep_glasses=keep, mask=mask) for window in windows]
+        x, seen = gathered(views)
         start = None
         for step, last in self._descend_pieces(x, options, seen, measured):
             start = step.energy if start is None else start
@@ -286,10 +286,3 @@ class Translator:
         if last.index > 0 and first.energy - last.energy < HARDLY * way:
             return "The energy hardly moved; try a higher strength or another framing."
         return None
-
-
-def _seen_mask(mask: Mask, window: Window) -> Tensor:
-    """(1,h,w) bool: what may change in a window."""
-    return torch.from_numpy(window_mask(mask, window.box, window.out_width, window.out_height))[
-        None
-    ]

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
-from torch import Tensor
 
 from translate.batch.lanes import Lanes
 from translate.options import Options
 from translate.pgd import Step
 from translate.translator import Translator
+from translate.view import View, gathered
 
 Shape = tuple[int, int]
 """Height and width of a window."""
@@ -40,16 +40,17 @@ class End:
     seconds: float = 0.0
 
 
-def descend_batch(translator: Translator, views: Sequence[Tensor], options: Options) -> list[End]:
+def descend_batch(translator: Translator, views: Sequence[View], options: Options) -> list[End]:
     """Walk windows of one shape downhill together.
 
     Args:
         translator: of the domain.
-        views: (1,3,h,w) float32 in [0,1] each, on the CPU.
+        views: on the CPU.
         options: how far.
     """
     before = last = None
-    for step, _ in translator.descend(torch.cat(list(views)), options, measured=False):
+    x, mask = gathered(views)
+    for step, _ in translator.descend(x, options, mask, measured=False):
         before, last = step.energy if before is None else before, step
     assert before is not None
     assert last is not None
@@ -96,11 +97,11 @@ class Engine:
         kind = device if device in AUTO_PIXELS else "cpu"
         return min(max(1, AUTO_PIXELS[kind] // (shape[0] * shape[1])), AUTO_MOST[kind])
 
-    def run(self, views: Sequence[Tensor]) -> list[End | str]:
+    def run(self, views: Sequence[View]) -> list[End | str]:
         """An end state, or the reason why there is none, for each window."""
         ends: list[End | str] = []
         while len(ends) < len(views):
-            shape = (views[0].shape[2], views[0].shape[3])
+            shape = _shape(views[0])
             piece = views[len(ends) : len(ends) + self.size(shape)]
             done = self._try(piece)
             if not isinstance(done, str):
@@ -111,7 +112,7 @@ class Engine:
                 self._shrink(shape, len(piece), done)
         return ends
 
-    def _try(self, piece: Sequence[Tensor]) -> list[End] | str:
+    def _try(self, piece: Sequence[View]) -> list[End] | str:
         """End states, or the reason; the failed attempt's memory is free again by then."""
         try:
             started = time.perf_counter()
@@ -121,7 +122,7 @@ class Engine:
             share = (time.perf_counter() - started) / len(piece)
             return [replace(end, seconds=share) for end in ends]
         except (RuntimeError, MemoryError) as error:  # OutOfMemoryError is a RuntimeError
-            reason = _reason(error, (piece[0].shape[2], piece[0].shape[3]))
+            reason = _reason(error, _shape(piece[0]))
         gc.collect()
         if self.translator.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -131,6 +132,10 @@ class Engine:
         self._fitting[shape] = tried // 2
         own = f"--batch-size {self.batch_size}" if self.batch_size else f"A batch of {tried}"
         self.say(f"{own} failed: {reason} Going on with {tried // 2} for windows of this size.")
+
+
+def _shape(view: View) -> Shape:
+    return view.x.shape[2], view.x.shape[3]
 
 
 def _reason(error: BaseException, shape: Shape) -> str:

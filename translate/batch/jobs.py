@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from translate.batch.animation import MOVING, PAGED, Movie
 from translate.batch.engine import Shape
@@ -19,6 +18,7 @@ from translate.batch.plan import Item
 from translate.errors import InputError, TranslateError
 from translate.framing import Window
 from translate.image_io import Photo, to_pil
+from translate.view import View
 
 _NO_ALPHA = {".jpg", ".jpeg", ".bmp"}
 
@@ -32,7 +32,7 @@ class Job:
         sha256: of the source.
         movie: the photo, or the frames of a moving picture.
         windows: where the network looks, the same in every frame.
-        views: (1,3,h,w) float32 in [0,1] per frame and window; none where nothing is to be done.
+        views: one per frame and window; none where nothing is to be done.
         output: relative path of the result.
         seconds: spent on decoding.
     """
@@ -41,7 +41,7 @@ class Job:
     sha256: str
     movie: Movie
     windows: tuple[Window, ...]
-    views: list[Tensor]
+    views: list[View]
     output: str
     seconds: float
 

@@ -18,6 +18,7 @@ from translate.framing import extract
 from translate.image_io import read_photo, to_tensor
 from translate.options import DEFAULTS, Options
 from translate.translator import Score
+from translate.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _batches(views: Iterable[_View], buckets: Buckets[_View]) -> Iterator[list[_
 
 
 def _score(engine: Engine, batch: Sequence[_View]) -> Iterator[Scored]:
-    ends = engine.run([v.view for v in batch if isinstance(v.view, Tensor)])
+    ends = engine.run([View(v.view) for v in batch if isinstance(v.view, Tensor)])
     remaining = iter(ends)
     for view in batch:
         end = view.view if isinstance(view.view, str) else next(remaining)

@@ -44,9 +44,9 @@ class Settings:
 
     def digest(self, translator: Translator) -> str:
         """Hash of the settings, the domain and the dtype; neither device nor batch size count."""
-        domain = translator.domain.model_dump(
-            mode="json", include={"framing", "network", "pgd", "calibration", "sha256"}
-        )
+        parts = {"framing", "network", "pgd", "calibration", "sha256"}
+        parts |= {"face_margin", "face_centre", "face_corners", "face_glasses"}
+        domain = translator.domain.model_dump(mode="json", include=parts)
         table: dict[str, Any] = asdict(self)
         table |= {"domain": domain, "dtype": str(translator.dtype)}
         del table["options"]["max_pixels"]  # decides over what is taken, not over what it becomes

@@ -137,6 +137,7 @@ def export(
         face_margin=recipe.face_margin,
         face_centre=recipe.face_centre,
         face_corners=recipe.face_corners,
+        face_glasses=recipe.face_glasses,
         network=model.config,
         pgd=pgd,
         calibration=calibration,

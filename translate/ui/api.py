@@ -9,12 +9,14 @@ import gradio as gr
 import numpy as np
 
 from translate.console import parse_strength
+from translate.errors import SettingsError
 from translate.framing import Faces, Framing
 from translate.masking import Mask
 from translate.options import Options
 from translate.ui.parts import PhotoInput, open_photo, speaking
 from translate.ui.pictures import save_png, settings
 from translate.ui.studio import Studio, Wish
+from translate.ui.translating import GLASSES
 from translate.ui.words import story
 
 FRAMINGS = ["auto", "face", "scene", "crop"]
@@ -47,6 +49,7 @@ class Endpoints:
         headroom: float | None = None,
         total_variation: float | None = None,
         footroom: float | None = None,
+        glasses: str = "auto",
     ) -> tuple[str, dict[str, Any]]:
         """Translate one photo: a PNG of its own size, and what happened as JSON."""
         if photo is None:
@@ -59,6 +62,7 @@ class Endpoints:
             seed=None if seed is None else int(seed),
             framing=cast("Framing", framing),
             faces=cast("Faces", faces),
+            keep_glasses=_glasses(glasses),
             tone_lock=tone_lock,
             colour_lock=colour_lock,
             headroom=headroom,
@@ -107,6 +111,12 @@ class Endpoints:
         ]
 
 
+def _glasses(wish: str) -> bool | None:
+    if wish not in GLASSES:
+        raise SettingsError(f"glasses is {wish!r}; use {', '.join(GLASSES)}")
+    return GLASSES[wish]
+
+
 def _mask(path: str | None) -> Mask | None:
     if path is None:
         return None
@@ -133,13 +143,14 @@ def build(studio: Studio) -> None:
         headroom = gr.Number(None, label="headroom: 0 to 1")
         variation = gr.Number(None, label="total variation: 0 to below 1")
         footroom = gr.Number(None, label="footroom: 0 to 1")
+        glasses = gr.Textbox("auto", label=f"glasses: {', '.join(GLASSES)}")
         second = gr.Textbox("", label="second domain")
         share = gr.Number(0.5, label="share of the second domain")
         file = gr.File(label="result")
         info = gr.JSON(label="what happened")
     on = gr.Button(visible=False)
     lengths, blend = [steps, step_size, eps], [second, share]
-    bends = [tone_lock, colour_lock, headroom, variation, footroom]
+    bends = [tone_lock, colour_lock, headroom, variation, footroom, glasses]
     on.click(
         ends.translate,
         [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *bends],

@@ -13,6 +13,7 @@ from translate.ui.studio import Studio
 from translate.ui.translating import (
     CLOSE,
     EMPTY,
+    GLASSES,
     NO_SECOND,
     SURFACES,
     TONES,
@@ -182,7 +183,7 @@ def build(studio: Studio) -> gr.Image:
 
 
 def _advanced(studio: Studio) -> list[Any]:
-    """Painting, editor, lengths, seed, framing, faces, tones, surface, second domain and share."""
+    """Painting, editor, lengths, seed, bends, second domain and share, see `Handlers.run`."""
     several = len(studio.catalog.entries) > 1
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         painting = gr.Checkbox(
@@ -220,6 +221,12 @@ def _advanced(studio: Studio) -> list[Any]:
             label="Faces",
             info="Where faces are translated: the largest one, or all of them.",
         )
+        glasses = gr.Radio(
+            list(GLASSES),
+            value="auto",
+            label="Glasses",
+            info="Their rims stay as they are, or dissolve; auto is the domain's own.",
+        )
         tones = gr.Radio(
             list(TONES),
             value="auto",
@@ -245,5 +252,5 @@ def _advanced(studio: Studio) -> list[Any]:
         with gr.Row():
             step_size = gr.Number(0, label="Step size", info="0: the domain's own.")
             eps = gr.Number(0, label="eps", info="Longest way; 0: no bound.")
-    bends = [framing, faces, tones, surface]
+    bends = [framing, faces, glasses, tones, surface]
     return [painting, editor, steps, step_size, eps, seed, *bends, second, share]

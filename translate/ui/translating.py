@@ -27,6 +27,7 @@ from translate.ui.words import BUSY, number, story
 BRUSH_SIDE = 768  # long side of the picture to paint on
 NO_SECOND = "none"
 TONES = {"auto": None, "free": 0.0, "half": 0.5, "firmly": 1.0}  # `Options.tone_lock`
+GLASSES = {"auto": None, "keep": True, "dissolve": False}  # `Options.keep_glasses`
 SURFACES = {"auto": None, "grainy": 0.0, "smooth": 0.15, "flat": 0.4}  # `Options.total_variation`
 CLOSE, WHOLE = "Close up", "Whole photo"
 
@@ -62,6 +63,7 @@ def read_options(
     seed: float | None,
     framing: str,
     faces: str = "largest",
+    glasses: str = "auto",
     tones: str = "auto",
     surface: str = "auto",
 ) -> Options:
@@ -74,6 +76,7 @@ def read_options(
         seed=int(seed) if seed else None,
         framing=cast("Framing", framing),
         faces=cast("Faces", faces),
+        keep_glasses=GLASSES[glasses],
         tone_lock=TONES[tones],
         total_variation=SURFACES[surface],
     )
@@ -145,6 +148,7 @@ class Handlers:
         seed: float | None,
         framing: str,
         faces: str,
+        glasses: str,
         tones: str,
         surface: str,
         second: str | None,
@@ -161,7 +165,8 @@ class Handlers:
             photo=photo,
             domain=domain,
             options=read_options(
-                strength, auto, steps, step_size, eps, seed, framing, faces, tones, surface
+                *(strength, auto, steps, step_size, eps, seed),
+                *(framing, faces, glasses, tones, surface),
             ),
             second=None if second in (None, NO_SECOND) else second,
             share=share,

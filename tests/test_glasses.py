@@ -1,0 +1,186 @@
+"""Rims of glasses: found, left as they are, and only where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import EXAMPLES, Result, pixels
+from translate import Options, Translator
+from translate.batch.engine import End, Engine
+from translate.domain import read_domain
+from translate.faces import find_faces
+from translate.framing import extract
+from translate.glasses import rims
+from translate.hub import bundled_domains
+from translate.image_io import Photo
+from translate.view import View, gathered, look
+
+Cli = Callable[..., Result]
+PLAIN, WEARER = "astronaut.jpg", "hopper.jpg"
+EYES = (209, 100), (244, 100)  # pupils of the plain one, x and y, read off the picture
+RIMS = (145, 250)  # first and last row of the wearer's rims
+
+
+def bare(name: str) -> np.ndarray:
+    with Image.open(EXAMPLES / name) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def painted() -> tuple[np.ndarray, np.ndarray]:
+    """The plain one with glasses on, and where they are painted."""
+    (x, y), (x2, y2) = EYES
+    apart = x2 - x
+    lens, thick = (round(0.4 * apart), round(0.3 * apart)), max(2, round(0.07 * apart))
+    photo = bare(PLAIN)
+    line = np.zeros(photo.shape[:2], np.uint8)
+    for centre in ((x, y), (x2, y2)):
+        cv2.ellipse(line, centre, lens, 0, 0, 360, 255, thick, cv2.LINE_AA)
+    middle = ((x + x2) // 2, (y + y2) // 2)
+    cv2.ellipse(line, middle, (round(0.12 * apart), 3), 0, 180, 360, 255, thick, cv2.LINE_AA)
+    for eye, way in ((x, -1), (x2, 1)):
+        start = eye + way * lens[0]
+        cv2.line(line, (start, y), (start + way * round(0.3 * apart), y - 2), 255, thick)
+    weight = (line / 255)[..., None]
+    return np.rint(photo * (1 - weight) + weight * np.array((35, 25, 30))).astype(np.uint8), line
+
+
+@pytest.fixture(scope="module")
+def anime() -> Translator:
+    return Translator.load("anime", device="cpu", dtype="float32")
+
+
+# --- finding
+
+
+@pytest.mark.parametrize("size", [0.6, 1.0, 2.0])
+def test_painted_rims_are_found_where_they_are(size: float) -> None:
+    photo, line = painted()
+    shape = (round(photo.shape[1] * size), round(photo.shape[0] * size))
+    photo, line = (cv2.resize(picture, shape) for picture in (photo, line))
+    found = rims(photo, find_faces(photo, every=False)[0])
+    assert found is not None
+    assert found.shape == photo.shape[:2]
+    assert found[line > 200].mean() > 0.8
+    near = cv2.dilate(line, np.ones((9, 9), np.uint8)) > 0
+    assert near[found].mean() > 0.6
+
+
+@pytest.mark.parametrize("grain", [0, 5, 20])
+def test_real_rims_are_found_and_little_else(grain: int) -> None:
+    photo = bare(WEARER)
+    noise = np.random.default_rng(0).normal(0, grain, photo.shape)
+    grainy = (photo + noise).clip(0, 255).astype(np.uint8)
+    found = rims(grainy, find_faces(photo, every=False)[0])
+    assert found is not None
+    rows, columns = np.nonzero(found)
+    assert RIMS[0] <= rows.min() < rows.max() <= RIMS[1]
+    assert np.ptp(columns) > 140
+    assert 0.02 < found[RIMS[0] : RIMS[1], 170:350].mean() < 0.4
+
+
+def test_who_wears_no_glasses_has_no_rims() -> None:
+    photo = bare(PLAIN)
+    ((x, *rest),) = find_faces(photo, every=False)
+    assert rims(photo, (x, *rest)) is None
+    assert rims(cv2.GaussianBlur(photo, (0, 0), 1.5), (x, *rest)) is None
+    assert rims(np.ascontiguousarray(photo[:, ::-1]), (photo.shape[1] - 1 - x, *rest)) is None
+    for grain in (5, 10, 20, 40):
+        noise = np.random.default_rng(grain).normal(0, grain, photo.shape)
+        assert rims((photo + noise).clip(0, 255).astype(np.uint8), (x, *rest)) is None
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_plain_picture_has_no_rims(level: int) -> None:
+    photo = np.full((200, 200, 3), level, np.uint8)
+    assert rims(photo, (100.0, 100.0, 120.0)) is None
+    assert rims(photo, (10.0, 190.0, 300.0)) is None
+
+
+# --- leaving
+
+
+def test_a_walk_leaves_rims_as_they_are(anime: Translator) -> None:
+    photo = bare(WEARER)
+    (window,) = anime.windows(Photo(rgb=photo))
+    view = look(photo, window, keep_glasses=True)
+    assert view.mask is not None
+    rim = ~view.mask[0, 0].numpy()
+    seen = extract(photo, window)
+    kept, lost = (
+        np.asarray(anime(photo, Options(crop_only=True, keep_glasses=keep)), dtype=int)
+        for keep in (True, False)
+    )
+    np.testing.assert_array_equal(kept[rim], seen[rim])
+    assert abs(lost - seen)[rim].mean() > 20
+    assert abs(kept - seen)[~rim].mean() > 20
+    np.testing.assert_array_equal(anime(photo, Options(crop_only=True)), kept)  # as the card says
+
+
+@pytest.mark.parametrize("name", bundled_domains())
+def test_a_card_decides_over_glasses(name: str) -> None:
+    card = read_domain(Path(__file__).parents[1] / "weights" / name)
+    assert card.face_glasses == (name == "anime")
+    assert Options().keeps_glasses(card) == card.face_glasses
+    assert Options(keep_glasses=True).keeps_glasses(card)
+    assert not Options(keep_glasses=False).keeps_glasses(card)
+
+
+def test_scenes_and_the_centre_keep_no_glasses(anime: Translator) -> None:
+    photo = bare(WEARER)
+    (window,) = anime.windows(Photo(rgb=photo), Options(framing="crop"))
+    assert look(photo, window, keep_glasses=True).mask is None
+
+
+def test_a_painted_region_and_rims_both_count(anime: Translator) -> None:
+    photo = bare(WEARER)
+    (window,) = anime.windows(Photo(rgb=photo))
+    region = np.zeros(photo.shape[:2], bool)
+    region[: round(window.top + 0.6 * window.height)] = True
+    both, painted, rim = (
+        look(photo, window, keep_glasses=keep, mask=mask).mask
+        for keep, mask in ((True, region), (False, region), (True, None))
+    )
+    assert both is not None
+    assert painted is not None
+    assert rim is not None
+    assert torch.equal(both, painted & rim)
+    assert not torch.equal(both, painted)
+
+
+def test_who_wears_glasses_changes_nobody_else_in_the_batch(anime: Translator) -> None:
+    views: list[View] = []
+    for photo in (bare(PLAIN), bare(WEARER), bare(PLAIN)[:, ::-1]):
+        (window,) = anime.windows(Photo(rgb=photo))
+        views.append(look(photo, window, keep_glasses=True))
+    assert [view.mask is None for view in views] == [True, False, True]
+    assert gathered([views[0], views[2]])[1] is None
+    together, alone = (Engine(anime, Options(steps=4), size, print).run(views) for size in (3, 1))
+    for one, other in zip(together, alone, strict=True):
+        assert isinstance(one, End)
+        assert isinstance(other, End)
+        torch.testing.assert_close(one.step.x, other.step.x, rtol=0, atol=1e-4)
+    kept = ~views[1].mask[0, 0]  # pyright: ignore[reportOptionalSubscript]
+    assert torch.equal(together[1].step.x[0][:, kept], views[1].x[0][:, kept])  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_both_commands_keep_and_dissolve(cli: Cli, tmp_path: Path) -> None:
+    Image.fromarray(bare(WEARER)).save(tmp_path / "in.png")
+    results: dict[str, np.ndarray] = {}
+    for flag in ("--keep-glasses", "--no-glasses"):
+        out = tmp_path / f"{flag}.png"
+        done = cli("image", tmp_path / "in.png", out, "--device", "cpu", flag)
+        assert done.code == 0, done.err
+        results[flag] = pixels(out)
+        folder = tmp_path / flag.strip("-")
+        done = cli("batch", tmp_path / "in.png", folder, "--device", "cpu", flag)
+        assert done.code == 0, done.err
+        np.testing.assert_array_equal(pixels(folder / "in.png"), results[flag])
+    differ = results["--keep-glasses"] != results["--no-glasses"]
+    assert differ[RIMS[0] : RIMS[1]].any()
