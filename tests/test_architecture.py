@@ -23,7 +23,7 @@ LAYERS = (
     ("guide", "networks", "shaping"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "masking", "matting"),
-    ("glasses", "pasting"),
+    ("glasses", "pasting", "skin"),
     ("energy", "imageset", "frame", "options", "view"),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),

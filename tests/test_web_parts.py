@@ -371,5 +371,6 @@ def test_the_form_leaves_to_the_domain_what_it_does_not_say() -> None:
         faces="all",
         keep_glasses=False,
         tone_lock=1.0,
+        skin_lock=1.0,
         total_variation=0.4,
     )

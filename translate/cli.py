@@ -35,6 +35,7 @@ from translate.console import (
     Offline,
     Revision,
     Seed,
+    SkinLock,
     Steps,
     StepSize,
     Strength,
@@ -80,6 +81,7 @@ def image(
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
     keep_glasses: KeepGlasses = None,
+    skin_lock: SkinLock = None,
     crop_only: Annotated[
         bool,
         typer.Option("--crop-only", help="Only the window (of the largest face), not pasted back."),
@@ -100,6 +102,7 @@ def image(
         _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels),
         faces=faces,
         keep_glasses=keep_glasses,
+        skin_lock=skin_lock,
         tone_lock=tone_lock,
         colour_lock=colour_lock,
         headroom=headroom,

@@ -29,6 +29,7 @@ from translate.console import (
     Offline,
     Revision,
     Seed,
+    SkinLock,
     Steps,
     StepSize,
     Strength,
@@ -94,6 +95,7 @@ def batch(
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
     keep_glasses: KeepGlasses = None,
+    skin_lock: SkinLock = None,
     file_format: Annotated[
         Literal["auto", "png", "jpg", "webp"],
         typer.Option("--format", help="Of results; auto keeps the input's where it can hold them."),
@@ -158,6 +160,7 @@ def batch(
         framing=framing,
         faces=faces,
         keep_glasses=keep_glasses,
+        skin_lock=skin_lock,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
     )
     settings = Settings(

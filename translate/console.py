@@ -50,6 +50,10 @@ KeepGlasses = Annotated[
     bool | None,
     typer.Option("--keep-glasses/--no-glasses", help="Rims stay, or dissolve; default: domain's."),
 ]
+SkinLock = Annotated[
+    float | None,
+    typer.Option(help="0 to 1: faces stay as dark as the photo's; default: domain's."),
+]
 MaxPixels = Annotated[int | None, typer.Option(help="Largest photo taken.")]
 
 

@@ -150,6 +150,8 @@ class Domain(BaseModel):
         face_margin, face_centre, face_corners: see `translate.framing.FaceSquare`.
         face_glasses: rims of glasses stay as they are (`translate.glasses`): for targets whose
             eyes are where the person's are.
+        face_skin: how far skin stays as dark as the photo's (`translate.skin`): for targets that
+            know light skin only.
         network: shape of the energy model.
         pgd: what strength 1.0 is.
         calibration: energies of held-out images.
@@ -171,6 +173,7 @@ class Domain(BaseModel):
     face_centre: float = Field(default=0.45, ge=0, le=1)
     face_corners: bool = False
     face_glasses: bool = False
+    face_skin: Unit = 0.0
     network: NetworkConfig
     pgd: Descent
     calibration: Calibration

@@ -10,11 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from translate.framing import Window, extract
+from translate.framing import Pixels, Window, extract
 from translate.image_io import Photo, to_array, to_pil
 from translate.masking import Mask, keep_outside
 from translate.pasting import paste_all
 from translate.pgd import Step
+from translate.skin import toned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,7 @@ class Frame:
         crop_only: see `Options`.
         mask: see `Translator.frames`.
         start: (N,) energies of the first state; None trusts every window.
+        skin_lock: how far faces stay as dark as the photo's, see `translate.skin`.
         least_fall: of energy, per distance moved. A face whose energy fell less is none to the
             model, or already in the domain: it is left alone.
     """
@@ -41,6 +43,7 @@ class Frame:
     mask: Mask | None = None
     start: Tensor | None = None
     least_fall: float = 0.0
+    skin_lock: float = 0.0
 
     @property
     def index(self) -> int:
@@ -81,7 +84,10 @@ class Frame:
     @property
     def image(self) -> Image.Image:
         """The photo with this state in it (or the first window alone), RGB or RGBA."""
-        pixels = to_array(self.step.x)
+        pixels = [
+            self._toned(result, window)
+            for result, window in zip(to_array(self.step.x), self.windows, strict=True)
+        ]
         alpha = self.photo.alpha
         if self.crop_only:
             if alpha is not None:
@@ -99,6 +105,11 @@ class Frame:
         if self.mask is not None:
             pasted = keep_outside(self.photo.rgb, pasted, self.mask)
         return to_pil(pasted, alpha)
+
+    def _toned(self, result: Pixels, window: Window) -> Pixels:
+        if window.face is None or self.skin_lock == 0:
+            return result
+        return toned(result, self.photo.rgb, window, self.skin_lock)
 
 
 def joined(steps: Sequence[Step]) -> Step:

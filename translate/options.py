@@ -61,6 +61,7 @@ class Options:
         faces: with face framing, `all` that are found or the `largest`.
         keep_glasses: leave the rims of glasses as they are, or let them dissolve; None takes the
             domain's.
+        skin_lock: 0…1, how far faces stay as dark as the photo's; None takes the domain's.
         crop_only: give the window alone instead of pasting it back; of several faces the largest.
         max_pixels: largest photo taken.
 
@@ -81,6 +82,7 @@ class Options:
     framing: Framing = "auto"
     faces: Faces = "largest"
     keep_glasses: bool | None = None
+    skin_lock: float | None = None
     crop_only: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
 
@@ -89,6 +91,8 @@ class Options:
             raise SettingsError(f"strength is {self.strength}; use 0 to 1, or 'auto'")
         if self.faces not in get_args(Faces):
             raise SettingsError(f"faces is {self.faces!r}; use all or largest")
+        if self.skin_lock is not None and not 0 <= self.skin_lock <= 1:
+            raise SettingsError(f"skin_lock is {self.skin_lock}; use a number from 0 to 1")
         if self.max_pixels < 1:
             raise SettingsError(f"max_pixels is {self.max_pixels}; use 1 or more")
         if self.seed is not None and not 0 <= self.seed < 2**63:
@@ -123,6 +127,10 @@ class Options:
     def keeps_glasses(self, domain: Domain) -> bool:
         """Whether rims stay as they are."""
         return domain.face_glasses if self.keep_glasses is None else self.keep_glasses
+
+    def skin(self, domain: Domain) -> float:
+        """How far faces stay as dark as the photo's."""
+        return domain.face_skin if self.skin_lock is None else self.skin_lock
 
     def _bends(self) -> dict[str, float]:
         """What is asked of the shape of moves (`translate.shaping`) against the domain's own."""

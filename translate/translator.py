@@ -161,6 +161,7 @@ class Translator:
                 mask,
                 start=start,
                 least_fall=self.least_fall(windows[0]),
+                skin_lock=options.skin(self.domain),
             )
 
     def least_fall(self, window: Window) -> float:

@@ -185,6 +185,7 @@ class Workshop:
                 options.crop_only,
                 start=start,
                 least_fall=least,
+                skin_lock=options.skin(self.translator.domain),
             )
 
     def _encode(self, images: Sequence[Image.Image], job: Job, exif: bytes | None) -> None:

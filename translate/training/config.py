@@ -155,7 +155,7 @@ class Recipe(_Settings):
         summary: one line for people.
         framing: how photos are fitted to the model's window.
         face_margin, face_centre, face_corners: see `translate.framing.FaceSquare`.
-        face_glasses: see `translate.domain.Domain`.
+        face_glasses, face_skin: see `translate.domain.Domain`.
         seed: of all randomness.
         start: domain (bundled name, folder or `org/repo`) whose weights the run sets out from; ""
             starts from random ones. See `Trainer.set_out_from`.
@@ -188,6 +188,7 @@ class Recipe(_Settings):
     face_centre: float = Field(default=0.45, ge=0, le=1)
     face_corners: bool = False
     face_glasses: bool = False
+    face_skin: float = Field(default=0.0, ge=0, le=1)
     seed: int = 0
     start: str = ""
     reference_size: int = Field(default=0, ge=0)

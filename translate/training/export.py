@@ -138,6 +138,7 @@ def export(
         face_centre=recipe.face_centre,
         face_corners=recipe.face_corners,
         face_glasses=recipe.face_glasses,
+        face_skin=recipe.face_skin,
         network=model.config,
         pgd=pgd,
         calibration=calibration,

@@ -50,6 +50,7 @@ class Endpoints:
         total_variation: float | None = None,
         footroom: float | None = None,
         glasses: str = "auto",
+        skin_lock: float | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Translate one photo: a PNG of its own size, and what happened as JSON."""
         if photo is None:
@@ -63,6 +64,7 @@ class Endpoints:
             framing=cast("Framing", framing),
             faces=cast("Faces", faces),
             keep_glasses=_glasses(glasses),
+            skin_lock=skin_lock,
             tone_lock=tone_lock,
             colour_lock=colour_lock,
             headroom=headroom,
@@ -144,13 +146,14 @@ def build(studio: Studio) -> None:
         variation = gr.Number(None, label="total variation: 0 to below 1")
         footroom = gr.Number(None, label="footroom: 0 to 1")
         glasses = gr.Textbox("auto", label=f"glasses: {', '.join(GLASSES)}")
+        skin_lock = gr.Number(None, label="skin lock: 0 to 1")
         second = gr.Textbox("", label="second domain")
         share = gr.Number(0.5, label="share of the second domain")
         file = gr.File(label="result")
         info = gr.JSON(label="what happened")
     on = gr.Button(visible=False)
     lengths, blend = [steps, step_size, eps], [second, share]
-    bends = [tone_lock, colour_lock, headroom, variation, footroom, glasses]
+    bends = [tone_lock, colour_lock, headroom, variation, footroom, glasses, skin_lock]
     on.click(
         ends.translate,
         [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *bends],

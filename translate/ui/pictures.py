@@ -55,6 +55,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "framing": options.framing,
         "faces": options.faces,
         "keep_glasses": options.keep_glasses,
+        "skin_lock": options.skin(walk.domain),
         "second": walk.second,
         "share": walk.share if walk.second else None,
         "masked": walk.mask is not None,

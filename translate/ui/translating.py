@@ -78,6 +78,7 @@ def read_options(
         faces=cast("Faces", faces),
         keep_glasses=GLASSES[glasses],
         tone_lock=TONES[tones],
+        skin_lock=TONES[tones],
         total_variation=SURFACES[surface],
     )
 

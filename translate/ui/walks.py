@@ -139,7 +139,8 @@ class Walk:
         step = Step(index, x, energy, distance, torch.ones_like(energy, dtype=torch.bool))
         last, crop_only = index == self.last, self.options.crop_only
         start = self.values[0][0]
-        return Frame(step, last, photo, windows, crop_only, mask, start, self.least_fall)
+        skin = self.options.skin(self.domain)
+        return Frame(step, last, photo, windows, crop_only, mask, start, self.least_fall, skin)
 
     @property
     def nbytes(self) -> int:

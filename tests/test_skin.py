@@ -1,0 +1,171 @@
+"""Skin stays as dark as the photo's: how far, where, and where not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import EXAMPLES, Result, pixels
+from translate import Options, SettingsError, Translator
+from translate.batch.settings import Settings
+from translate.domain import read_domain
+from translate.framing import Window, extract
+from translate.hub import bundled_domains
+from translate.image_io import Photo
+from translate.skin import toned
+
+Cli = Callable[..., Result]
+DARK = np.array((0.5, 0.4, 0.36))  # of the light photo's levels
+
+
+def light() -> np.ndarray:
+    with Image.open(EXAMPLES / "astronaut.jpg") as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def dark() -> np.ndarray:
+    """The same photo with less light, and that brown."""
+    return np.rint(light() * DARK).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def anime() -> Translator:
+    return Translator.load("anime", device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def window(anime: Translator) -> Window:
+    return anime.windows(Photo(rgb=light()))[0]
+
+
+def cheek(picture: np.ndarray) -> np.ndarray:
+    """Median colour right of the nose, of a window's picture."""
+    height, width = picture.shape[:2]
+    part = picture[round(0.48 * height) : round(0.56 * height), round(0.55 * width) :][
+        :, : round(0.08 * width)
+    ]
+    return np.median(part.reshape(-1, 3), axis=0)
+
+
+def test_pale_skin_gets_the_photos_tone(window: Window) -> None:
+    """At 1 in full, if that is within reach; between, in between."""
+    pale, photo = extract(light(), window), dark()
+    tones = [cheek(toned(pale, photo, window, lock)) for lock in (0.0, 0.3, 0.6, 1.0)]
+    assert (np.diff(tones, axis=0) < -8).all()
+    np.testing.assert_array_equal(tones[0], cheek(pale))
+    np.testing.assert_allclose(tones[3], cheek(extract(photo, window)), atol=8)
+
+
+def test_nothing_becomes_darker_than_the_photo_or_lighter(window: Window) -> None:
+    pale, photo = extract(light(), window), dark()
+    changed = toned(pale, photo, window, 1.0)
+    assert (changed <= pale).all()
+    assert (changed.astype(int) >= np.floor(pale * DARK) - 3).all()
+    already = extract(photo, window)
+    assert toned(already, photo, window, 1.0) is already
+
+
+def test_light_skin_and_the_photo_itself_are_left_alone(window: Window) -> None:
+    bright = np.rint(255 * (light() / 255) ** 0.6).astype(np.uint8)
+    result = extract(bright, window)
+    assert toned(result, bright, window, 1.0) is result
+
+
+def test_whites_of_eyes_and_what_lies_beyond_the_head_stay(window: Window) -> None:
+    assert window.face is not None
+    pale = extract(light(), window).copy()
+    x, y, width = ((value * window.out_width / window.width) for value in window.face)
+    x, y = (
+        x - window.left * window.out_width / window.width,
+        y - window.top * window.out_width / window.width,
+    )
+    eye = (
+        slice(round(y - 0.12 * width), round(y - 0.04 * width)),
+        slice(round(x + 0.15 * width), round(x + 0.23 * width)),
+    )
+    pale[eye] = 255
+    changed = toned(pale, dark(), window, 1.0)
+    assert (changed[eye] == 255).all()
+    away = np.abs(np.arange(window.out_width) - x) > 0.83 * width
+    np.testing.assert_array_equal(changed[:, away], pale[:, away])
+    assert (changed != pale).mean() > 0.4
+
+
+def test_a_face_at_the_border_is_no_mistake() -> None:
+    photo = dark()
+    for face in (
+        (0.0, 0.0, 300.0),
+        (511.0, 511.0, 40.0),
+        (5.0, 505.0, 20.0),
+        (200.0, -150.0, 200.0),
+    ):
+        place = Window(left=0, top=0, width=512, height=512, out_width=64, out_height=64, face=face)
+        result = extract(light(), place)
+        assert toned(result, photo, place, 1.0).shape == result.shape
+
+
+def test_a_translation_keeps_dark_skin(anime: Translator, window: Window) -> None:
+    photo = dark()
+    results = {
+        lock: cheek(np.asarray(anime(photo, Options(crop_only=True, skin_lock=lock))))
+        for lock in (0.0, None, 1.0)
+    }
+    own = cheek(extract(photo, window))
+    assert results[0.0].mean() > own.mean() + 60  # as pale as the drawings
+    assert own.mean() - 10 < results[1.0].mean() < results[0.0].mean() - 40
+    assert results[1.0].mean() <= results[None].mean() < results[0.0].mean() - 25
+
+
+def test_before_the_first_move_nothing_is_toned(anime: Translator) -> None:
+    photo = dark()
+    first = next(anime.frames(photo, Options(skin_lock=1.0)))
+    np.testing.assert_array_equal(np.asarray(first.image), photo)
+
+
+def test_what_is_painted_over_stays_bit_equal(anime: Translator) -> None:
+    photo = dark()
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[:, :230] = True
+    *_, last = anime.frames(photo, Options(skin_lock=1.0), mask)
+    np.testing.assert_array_equal(np.asarray(last.image)[~mask], photo[~mask])
+
+
+@pytest.mark.parametrize("name", bundled_domains())
+def test_a_card_decides_over_skin(name: str) -> None:
+    card = read_domain(Path(__file__).parents[1] / "weights" / name)
+    assert Options().skin(card) == {"anime": 0.7, "cartoon": 0.5}.get(name, 0.0)
+    assert Options(skin_lock=0.2).skin(card) == 0.2
+    for bad in (-0.1, 1.1, float("nan")):
+        with pytest.raises(SettingsError, match="skin_lock"):
+            Options(skin_lock=bad)
+
+
+def test_finished_photos_are_made_anew_with_another_tone(anime: Translator) -> None:
+    digests = {Settings(options=Options(skin_lock=lock)).digest(anime) for lock in (None, 0.0, 1.0)}
+    card = anime.domain.model_copy(update={"face_skin": 0.1})
+    other = Translator(card, anime.model, anime.device, anime.dtype)
+    assert len(digests | {Settings().digest(other)}) == 4
+
+
+def test_both_commands_agree(cli: Cli, tmp_path: Path) -> None:
+    Image.fromarray(dark()).save(tmp_path / "in.png")
+    made: list[np.ndarray] = []
+    for lock in ("0", "1"):
+        out, folder = tmp_path / f"{lock}.png", tmp_path / lock
+        for command in (
+            ("image", tmp_path / "in.png", out),
+            ("batch", tmp_path / "in.png", folder),
+        ):
+            done = cli(*command, "--device", "cpu", "--skin-lock", lock)
+            assert done.code == 0, done.err
+        made.append(pixels(out))
+        np.testing.assert_array_equal(pixels(folder / "in.png"), made[-1])
+        record = json.loads((folder / "run.jsonl").read_text().splitlines()[-1])
+        assert record["status"] == "ok"
+    assert (made[1] <= made[0]).all()
+    assert (made[1] < made[0]).any()
