@@ -43,6 +43,7 @@ _THICK = 9  # what is thicker, near an eye, is the eye
 _EYE, _NEAR = (25, 49), 11  # how far from the nose and from the top of the box an eye is, about
 _NOSTRILS = 20  # from so far below the bridge, what is as near as `_NOSE` to the middle is the nose
 _LOWER, _NOSE = 10, 16  # how far below the bridge, and beside the nose, "below an eye" begins
+_CENTRE = 10  # the bridge is so near to the middle
 
 
 def rims(seen: Pixels, face: Face) -> Mask | None:
@@ -59,8 +60,7 @@ def rims(seen: Pixels, face: Face) -> Mask | None:
     scale = _BOX / width
     place = np.array([[scale, 0, _MIDDLE - x * scale], [0, scale, _BOX / 2 - y * scale]])
     grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
-    filtering = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    near = cv2.warpAffine(grey, place, _LOOKED, flags=filtering, borderMode=cv2.BORDER_REPLICATE)
+    near = cv2.warpAffine(grey, place, _LOOKED, borderMode=cv2.BORDER_REPLICATE)
     line = _glasses(cast(Pixels, near))
     if line is None:
         return None
@@ -116,10 +116,8 @@ def _touching(lines: Pixels, across: Pixels) -> Pixels:
 
 def _without_features(line: Pixels) -> Pixels:
     """A rim alone: lids and irises that touch it are thicker, and the nose lies lower."""
-    rows, columns = np.nonzero(line)
-    bridge = round(float(np.median(rows[abs(columns - _MIDDLE) <= _LOWER])))
     line = line.copy()
-    line[bridge + _NOSTRILS :, _MIDDLE - _NOSE : _MIDDLE + _NOSE + 1] = 0
+    line[_bridge(line) + _NOSTRILS :, _MIDDLE - _NOSE : _MIDDLE + _NOSE + 1] = 0
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_THICK, _THICK))
     thick = cast(Pixels, cv2.morphologyEx(line, cv2.MORPH_OPEN, disc))
     count, labels, _, middles = cv2.connectedComponentsWithStats(thick, connectivity=8)
@@ -130,12 +128,18 @@ def _without_features(line: Pixels) -> Pixels:
     return line
 
 
+def _bridge(line: Pixels) -> int:
+    """The row in which a line crosses the nose."""
+    crossing = np.nonzero(line[:, _MIDDLE - _CENTRE : _MIDDLE + _CENTRE + 1])[0]
+    return round(float(np.median(crossing)))
+
+
 def _is_rim(line: Pixels) -> bool:
+    """Whether it encloses a lens, or is long and runs below both eyes."""
     if _largest_hole(line) >= _LENS:
         return True
     rows, columns = np.nonzero(line)
-    bridge = np.median(rows[abs(columns - _MIDDLE) <= _LOWER])
-    low = columns[rows > bridge + _LOWER]
+    low = columns[rows > _bridge(line) + _LOWER]
     left, right = int((low < _MIDDLE - _NOSE).sum()), int((low > _MIDDLE + _NOSE).sum())
     return len(rows) >= _LONG and min(left, right) >= _BELOW
 
