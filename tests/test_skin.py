@@ -77,17 +77,11 @@ def test_light_skin_and_the_photo_itself_are_left_alone(window: Window) -> None:
 
 
 def test_whites_of_eyes_and_what_lies_beyond_the_head_stay(window: Window) -> None:
-    assert window.face is not None
+    assert window.seen_face is not None
     pale = extract(light(), window).copy()
-    x, y, width = ((value * window.out_width / window.width) for value in window.face)
-    x, y = (
-        x - window.left * window.out_width / window.width,
-        y - window.top * window.out_width / window.width,
-    )
-    eye = (
-        slice(round(y - 0.12 * width), round(y - 0.04 * width)),
-        slice(round(x + 0.15 * width), round(x + 0.23 * width)),
-    )
+    x, y, width = window.seen_face
+    rows = slice(round(y - 0.12 * width), round(y - 0.04 * width))
+    eye = (rows, slice(round(x + 0.15 * width), round(x + 0.23 * width)))
     pale[eye] = 255
     changed = toned(pale, dark(), window, 1.0)
     assert (changed[eye] == 255).all()

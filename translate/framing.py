@@ -98,6 +98,14 @@ class Window:
         """Left, top, width and height."""
         return self.left, self.top, self.width, self.height
 
+    @property
+    def seen_face(self) -> Face | None:
+        """The face, in pixels of what the model sees."""
+        if self.face is None:
+            return None
+        (x, y, width), scale = self.face, self.out_width / self.width
+        return (x - self.left) * scale, (y - self.top) * scale, width * scale
+
 
 def find_window(
     rgb: Pixels,

@@ -38,10 +38,9 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
         window: with a face.
         lock: 0…1, how far skin stays as dark as it is.
     """
+    face = window.seen_face
     assert window.face is not None
-    x, y, width = window.face
-    scale = window.out_width / window.width
-    face = ((x - window.left) * scale, (y - window.top) * scale, width * scale)
+    assert face is not None
     before, after = _skin(rgb, window.face), _skin(result, face)
     if before is None or after is None:
         return result

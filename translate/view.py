@@ -40,10 +40,8 @@ def look(rgb: Pixels, window: Window, *, keep_glasses: bool, mask: Mask | None =
     free = None
     if mask is not None:
         free = window_mask(mask, window.box, window.out_width, window.out_height)
-    if keep_glasses and window.face is not None:
-        x, y, width = window.face
-        scale = window.out_width / window.width
-        worn = rims(seen, ((x - window.left) * scale, (y - window.top) * scale, width * scale))
+    if keep_glasses and window.seen_face is not None:
+        worn = rims(seen, window.seen_face)
         if worn is not None:
             free = ~worn if free is None else free & ~worn
     return View(to_tensor(seen), None if free is None else torch.from_numpy(free)[None, None])
