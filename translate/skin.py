@@ -6,6 +6,9 @@ same, so only the light changes: each colour by one factor, around the face, but
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -49,11 +52,13 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
     factor = wanted / np.maximum(after, 1e-3)
     if factor.min() > _SEEN:
         return result
-    weight = _weight(result, face)
-    planes = cv2.split(result)
-    less = 1 - factor
-    mixed = [plane * (1 - weight * less[channel]) for channel, plane in enumerate(planes)]
-    return np.rint(cv2.merge(mixed)).astype(np.uint8)
+    planes = cast("list[Pixels]", cv2.split(result))
+    weight = _weight(planes, face)
+    mixed = [
+        cv2.multiply(plane, 1 - weight * less, dtype=cv2.CV_8U)
+        for plane, less in zip(planes, 1 - factor, strict=True)
+    ]
+    return cast(Pixels, cv2.merge(mixed))
 
 
 def _skin(rgb: Pixels, face: Face) -> Floats | None:
@@ -68,16 +73,20 @@ def _skin(rgb: Pixels, face: Face) -> Floats | None:
     return np.median(small.reshape(-1, 3), axis=0).astype(np.float32) / 255
 
 
-def _weight(result: Pixels, face: Face) -> Floats:
+def _weight(planes: Sequence[Pixels], face: Face) -> Floats:
     """(h,w) in [0,1]: 1 around the face, less at its edge and in the whites of eyes."""
-    x, y, width = face
-    across = (np.arange(result.shape[1], dtype=np.float32) - np.float32(x)) / np.float32(width)
-    down = (np.arange(result.shape[0], dtype=np.float32) - np.float32(y)) / np.float32(width)
+    (x, y, width), (height, length) = face, planes[0].shape
+    across = (np.arange(length, dtype=np.float32) - np.float32(x)) / np.float32(width)
+    down = (np.arange(height, dtype=np.float32) - np.float32(y)) / np.float32(width)
     (wide, high), (full, none) = _AROUND, _FADES
     radius = np.sqrt((across / wide) ** 2 + ((down[:, None] - _LOWER) / high) ** 2)
     weight = ((none - radius) / (none - full)).clip(0, 1)
-    beside, height = _EYE
-    away = np.sqrt((abs(across) - beside) ** 2 + (down[:, None] - height) ** 2) / _EYES
-    low, top = _WHITE
-    white = (result.min(axis=2) - np.float32(255 * low)) / np.float32(255 * (top - low))
-    return weight * (1 - white.clip(0, 1) * (2 - 2 * away).clip(0, 1))
+    (beside, above), (low, top) = _EYE, _WHITE
+    rows = np.flatnonzero(abs(down - above) < _EYES)
+    if len(rows):
+        eyes = slice(rows[0], rows[-1] + 1)
+        away = np.sqrt((abs(across) - beside) ** 2 + (down[eyes, None] - above) ** 2) / _EYES
+        least = np.minimum.reduce([plane[eyes] for plane in planes])
+        white = (least - np.float32(255 * low)) / np.float32(255 * (top - low))
+        weight[eyes] *= 1 - white.clip(0, 1) * (2 - 2 * away).clip(0, 1)
+    return weight
