@@ -12,7 +12,7 @@ from torch import Tensor
 
 from translate.framing import Pixels, Window, extract
 from translate.image_io import Photo, to_array, to_pil
-from translate.masking import Mask, keep_outside
+from translate.masking import Mask, keep_inside, keep_outside
 from translate.pasting import paste_all
 from translate.pgd import Step
 from translate.skin import toned
@@ -30,6 +30,7 @@ class Frame:
         crop_only: see `Options`.
         mask: see `Translator.frames`.
         start: (N,) energies of the first state; None trusts every window.
+        free: (N,1,h,w) bool, what a walk could change in the windows; None is all of it.
         skin_lock: how far faces stay as dark as the photo's, see `translate.skin`.
         least_fall: of energy, per distance moved. A face whose energy fell less is none to the
             model, or already in the domain: it is left alone.
@@ -44,6 +45,7 @@ class Frame:
     start: Tensor | None = None
     least_fall: float = 0.0
     skin_lock: float = 0.0
+    free: Tensor | None = None
 
     @property
     def index(self) -> int:
@@ -102,6 +104,8 @@ class Frame:
         if not parts or (self.index == 0 and not self.step.distance.any()):
             return to_pil(self.photo.rgb, alpha)  # the photo itself, not a resampled copy
         pasted = paste_all(self.photo.rgb, reversed(parts))  # the nearest face on top
+        for window, free in zip(self.windows, [] if self.free is None else self.free, strict=False):
+            keep_inside(self.photo.rgb, pasted, window.box, free[0].numpy())
         if self.mask is not None:
             pasted = keep_outside(self.photo.rgb, pasted, self.mask)
         return to_pil(pasted, alpha)

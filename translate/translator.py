@@ -162,6 +162,7 @@ class Translator:
                 start=start,
                 least_fall=self.least_fall(windows[0]),
                 skin_lock=options.skin(self.domain),
+                free=seen,
             )
 
     def least_fall(self, window: Window) -> float:

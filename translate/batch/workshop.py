@@ -31,7 +31,7 @@ from translate.framing import Window, extract
 from translate.image_io import Photo, read_photo, to_tensor, write_image
 from translate.pgd import Step
 from translate.translator import Translator
-from translate.view import look
+from translate.view import gathered, look
 
 _BLANK = Photo(rgb=np.zeros((16, 16, 3), dtype=np.uint8))
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -173,7 +173,8 @@ class Workshop:
         photos, options = job.movie.photos, self.settings.options
         each = len(ends) // len(photos)
         for i, photo in enumerate(photos):
-            own = ends[i * each : (i + 1) * each]
+            of_photo = slice(i * each, (i + 1) * each)
+            own, views = ends[of_photo], job.views[of_photo]
             step = joined([end.step for end in own]) if own else _still(photo, job.windows[0])
             start = torch.tensor([end.before for end in own]) if own else None
             least = self.translator.least_fall(job.windows[0])
@@ -186,6 +187,7 @@ class Workshop:
                 start=start,
                 least_fall=least,
                 skin_lock=options.skin(self.translator.domain),
+                free=gathered(views)[1] if views else None,
             )
 
     def _encode(self, images: Sequence[Image.Image], job: Job, exif: bytes | None) -> None:

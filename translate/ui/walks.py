@@ -38,7 +38,7 @@ class Walk:
         options: of the walk.
         total: steps it has if nothing ends it before.
         second, share: what was blended in.
-        photo, windows, mask, least_fall: see `translate.frame.Frame`.
+        photo, windows, mask, least_fall, free: see `translate.frame.Frame`.
         states: (N,h,w,3) uint8 each, the start first.
         values: energies and distances of the states' windows, (N,) each.
         energies: of the states.
@@ -58,6 +58,7 @@ class Walk:
     windows: tuple[Window, ...] = ()
     mask: Mask | None = None
     least_fall: float = 0.0
+    free: Tensor | None = None
     states: list[Pixels] = field(default_factory=list[Pixels])
     values: list[tuple[Tensor, Tensor]] = field(default_factory=list[tuple[Tensor, Tensor]])
     energies: list[float] = field(default_factory=list[float])
@@ -71,7 +72,7 @@ class Walk:
         """Keep the next state."""
         if not self.states:
             self.photo, self.windows, self.mask = frame.photo, frame.windows, frame.mask
-            self.least_fall = frame.least_fall
+            self.least_fall, self.free = frame.least_fall, frame.free
             self.whole, self.near = _whole(frame), _close(frame)
             self.close = _is_small(frame)
         self.states.append(to_array(frame.step.x))
@@ -140,7 +141,10 @@ class Walk:
         last, crop_only = index == self.last, self.options.crop_only
         start = self.values[0][0]
         skin = self.options.skin(self.domain)
-        return Frame(step, last, photo, windows, crop_only, mask, start, self.least_fall, skin)
+        return Frame(
+            *(step, last, photo, windows, crop_only, mask, start, self.least_fall, skin),
+            free=self.free,
+        )
 
     @property
     def nbytes(self) -> int:
