@@ -16,7 +16,7 @@ from translate import Options, Translator
 from translate.batch.engine import End, Engine
 from translate.domain import read_domain
 from translate.faces import find_faces
-from translate.framing import extract
+from translate.framing import extract, part
 from translate.glasses import rims
 from translate.hub import bundled_domains
 from translate.image_io import Photo
@@ -124,6 +124,25 @@ def test_a_walk_leaves_rims_as_they_are(anime: Translator) -> None:
     assert abs(kept - seen)[~rim].mean() > 20
     by_card = anime(photo, Options(crop_only=True, skin_lock=0.0))
     np.testing.assert_array_equal(by_card, kept)
+
+
+def test_rims_are_as_sharp_as_the_photos(anime: Translator) -> None:
+    """In a photo with four pixels for each that the network sees."""
+    with Image.open(EXAMPLES / WEARER) as picture:
+        large = picture.convert("RGB").resize((1536, 1800), Image.Resampling.LANCZOS)
+    photo = np.asarray(large).copy()
+    photo[::2, ::2] = (photo[::2, ::2] * 0.8).astype(np.uint8)  # a pattern that no window shows
+    (window,) = anime.windows(Photo(rgb=photo))
+    view = look(photo, window, keep_glasses=True)
+    assert view.mask is not None
+    rim = (~view.mask[0, 0].numpy()).astype(np.uint8)
+    kept = cv2.erode(rim, np.ones((3, 3), np.uint8))
+    inside = cv2.resize(kept, (window.width, window.height), interpolation=cv2.INTER_NEAREST) > 0
+    assert inside.sum() > 1000
+    made, own = (
+        part(pixels_, window)[inside].astype(int) for pixels_ in (np.asarray(anime(photo)), photo)
+    )
+    assert abs(made - own).mean() < 2
 
 
 @pytest.mark.parametrize("name", bundled_domains())

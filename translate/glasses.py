@@ -39,7 +39,7 @@ _GAP = 9  # between ends of a rim that closes around an eye
 # without dark rims, or with thin ones, or heads far to one side.
 _LENS = 200  # enclosed pixels
 _LONG, _BELOW = 800, 30  # pixels of the line in all, and of it below each eye
-_THICK = 9  # what is thicker, near an eye, is the eye
+_THICK = 8  # what is thicker, near an eye, is the eye
 _EYE, _NEAR = (25, 49), 11  # how far from the nose and from the top of the box an eye is, about
 _NOSTRILS = 20  # from so far below the bridge, what is as near as `_NOSE` to the middle is the nose
 _LOWER, _NOSE = 10, 16  # how far below the bridge, and beside the nose, "below an eye" begins
@@ -89,6 +89,10 @@ def _glasses(near: Pixels) -> Pixels | None:
     line = _touching((part & (lines > _FAINT * dark)).astype(np.uint8), across)
     if not _is_rim(line):
         return None
+    holes = _holes(across)  # where a lens is enclosed already, what is fainter are lids and brows
+    for side in (slice(0, _MIDDLE), slice(_MIDDLE, None)):
+        if int(holes[:, side].sum()) >= _LENS:
+            line[:, side] = (across & part)[:, side]
     if high:
         line[min(rows[-1] + 1, _CHEEKS) :] = 0
     return _without_features(line)
@@ -145,10 +149,14 @@ def _is_rim(line: Pixels) -> bool:
 
 
 def _largest_hole(line: Pixels) -> int:
-    """Pixels of the largest area that a line encloses, small gaps in it closed."""
+    """Pixels of the largest area that a line encloses."""
+    boxes = cast(Boxes, cv2.connectedComponentsWithStats(_holes(line), connectivity=4)[2])
+    return int(boxes[1:, cv2.CC_STAT_AREA].max(initial=0))
+
+
+def _holes(line: Pixels) -> Pixels:
+    """1 where a line encloses something, small gaps in it closed."""
     wide = np.pad(line, _GAP)  # so that nothing closes against the border
     closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, np.ones((_GAP, _GAP), np.uint8))
     cv2.floodFill(closed, None, (0, 0), (1,))
-    inside = (closed == 0).astype(np.uint8)
-    boxes = cast(Boxes, cv2.connectedComponentsWithStats(inside, connectivity=4)[2])
-    return int(boxes[1:, cv2.CC_STAT_AREA].max(initial=0))
+    return (closed == 0).astype(np.uint8)[_GAP:-_GAP, _GAP:-_GAP]
