@@ -12,8 +12,8 @@ from torch import Tensor
 
 from translate.framing import Pixels, Window, extract
 from translate.image_io import Photo, to_array, to_pil
-from translate.masking import Mask, keep_inside, keep_outside
-from translate.pasting import paste_all
+from translate.masking import Mask, keep_outside
+from translate.pasting import paste_all, put_back
 from translate.pgd import Step
 from translate.skin import toned
 
@@ -104,8 +104,10 @@ class Frame:
         if not parts or (self.index == 0 and not self.step.distance.any()):
             return to_pil(self.photo.rgb, alpha)  # the photo itself, not a resampled copy
         pasted = paste_all(self.photo.rgb, reversed(parts))  # the nearest face on top
-        for window, free in zip(self.windows, [] if self.free is None else self.free, strict=False):
-            keep_inside(self.photo.rgb, pasted, window.box, free[0].numpy())
+        if self.free is not None:
+            for window, free in zip(self.windows, self.free, strict=True):
+                if window.face is not None:
+                    put_back(pasted, self.photo.rgb, window, free[0].numpy())
         if self.mask is not None:
             pasted = keep_outside(self.photo.rgb, pasted, self.mask)
         return to_pil(pasted, alpha)

@@ -14,7 +14,6 @@ from translate.errors import InputError
 Mask = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-_SOFT = 0.8  # of the edge of what a window keeps, in the model's pixels
 _FEATHER = 0.02  # width of the soft edge inside the region, as a fraction of the photo's short side
 
 
@@ -44,25 +43,6 @@ def window_mask(
     grey = Image.fromarray(part.astype(np.float32))
     small = grey.resize((out_width, out_height), Image.Resampling.BOX)
     return np.asarray(small) > 0
-
-
-def keep_inside(rgb: Pixels, changed: Pixels, box: tuple[int, int, int, int], free: Mask) -> None:
-    """Put the photo's own pixels, as sharp as they are, where a window's were not free to change.
-
-    Args:
-        rgb, changed: (H,W,3) uint8; the latter is changed in place.
-        box: left, top, width and height of the window in the photo, in pixels.
-        free: (h,w) bool, of the window as the model sees it.
-    """
-    if free.all():
-        return
-    left, top, width, height = box
-    inside = (slice(top, top + height), slice(left, left + width))
-    soft = cv2.GaussianBlur((~free).astype(np.float32), (0, 0), _SOFT)
-    own = ((cv2.resize(soft, (width, height)) - 0.25) * 2).clip(0, 1)  # steeper: lines stay lines
-    changed[inside] = cv2.blendLinear(
-        np.ascontiguousarray(rgb[inside]), np.ascontiguousarray(changed[inside]), own, 1 - own
-    )
 
 
 def keep_outside(rgb: Pixels, changed: Pixels, mask: Mask) -> Pixels:

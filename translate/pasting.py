@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import cv2
@@ -12,12 +12,14 @@ import numpy.typing as npt
 from translate.errors import InputError
 from translate.faces import Face
 from translate.framing import Pixels, Window, check_pixels, extract, part
+from translate.masking import Mask
 from translate.matting import head_matte
 from translate.upsampling import carry_up
 
 Floats = npt.NDArray[np.float32]
 
 _FEATHER = 0.15  # width of the blended edge, as a fraction of the window's side
+_SOFT = 0.8  # width of the edge of what a walk left alone, in the window's pixels
 _STRIP = 256  # rows blended at a time, so that a large photo needs little memory
 
 # A face fades into the photo between two superellipses |x|^p + |y|^p = r^p, one p above the middle
@@ -68,15 +70,27 @@ def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
     return pasted
 
 
+def put_back(pasted: Pixels, rgb: Pixels, window: Window, free: Mask) -> None:
+    """Put `rgb`'s own pixels, as sharp as they are, where a walk could not change a window's.
+
+    Args:
+        pasted, rgb: (H,W,3) uint8; the former is changed in place.
+        window: inside both.
+        free: (out_height,out_width) bool, False where pixels stay; their edge becomes soft.
+    """
+    soft = cv2.GaussianBlur((~free).astype(np.float32), (0, 0), _SOFT)
+    soft = cv2.resize(soft, (window.width, window.height))
+    own = ((soft - np.float32(0.25)) * 2).clip(0, 1)  # steeper, so that thin lines stay whole
+    _mix(part(pasted, window), part(rgb, window), lambda rows: own[rows])
+
+
 def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
     """Put a result into `pasted`, in strips of rows."""
     height, width = pasted.shape[:2]
     across = _ramp(window.left, window.width, width)
     down = _ramp(window.top, window.height, height)
-    inside, new = part(pasted, window), _scaled(result, (window.width, window.height))
-    for top in range(0, window.height, _STRIP):
-        rows = slice(top, top + _STRIP)
-        _mix(inside[rows], new[rows], down[rows, None] * across)
+    new = _scaled(result, (window.width, window.height))
+    _mix(part(pasted, window), new, lambda rows: down[rows, None] * across)
 
 
 def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
@@ -103,11 +117,8 @@ def _blend_eared(pasted: Pixels, window: Window, face: Face, result: Pixels) -> 
 def _blend_scaled(pasted: Pixels, window: Window, result: Pixels, weights: Floats) -> None:
     """Put a result into `pasted`, at the window's size, with weights, (h,w) of any size."""
     size = (window.width, window.height)
-    inside, new = part(pasted, window), _scaled(result, size)
     weights = cast("Floats", cv2.resize(weights, size))
-    for top in range(0, window.height, _STRIP):
-        rows = slice(top, top + _STRIP)
-        _mix(inside[rows], new[rows], weights[rows])
+    _mix(part(pasted, window), _scaled(result, size), lambda rows: weights[rows])
 
 
 def _scaled(rgb: Pixels, size: tuple[int, int]) -> Pixels:
@@ -117,9 +128,12 @@ def _scaled(rgb: Pixels, size: tuple[int, int]) -> Pixels:
     return cast("Pixels", cv2.resize(rgb, size, interpolation=filtering))
 
 
-def _mix(old: Pixels, new: Pixels, weights: Floats) -> None:
-    """Bring `new` into `old`, in place; bit-equal where weights, (H,W), are 0 or 1."""
-    old[...] = cv2.blendLinear(new, np.ascontiguousarray(old), weights, 1 - weights)
+def _mix(old: Pixels, new: Pixels, weights: Callable[[slice], Floats]) -> None:
+    """Bring `new` into `old`, in place, by weights of rows; bit-equal where they are 0 or 1."""
+    for top in range(0, len(old), _STRIP):
+        rows = slice(top, top + _STRIP)
+        first, second, weight = np.ascontiguousarray(new[rows]), old[rows], weights(rows)
+        second[...] = cv2.blendLinear(first, np.ascontiguousarray(second), weight, 1 - weight)
 
 
 def _in_photos_light(seen: Pixels, result: Pixels) -> Pixels:

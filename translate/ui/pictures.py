@@ -54,7 +54,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "total_variation": pgd.total_variation,
         "framing": options.framing,
         "faces": options.faces,
-        "keep_glasses": options.keep_glasses,
+        "keep_glasses": options.keeps_glasses(walk.domain),
         "skin_lock": options.skin(walk.domain),
         "second": walk.second,
         "share": walk.share if walk.second else None,
