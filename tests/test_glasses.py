@@ -192,6 +192,25 @@ def test_who_wears_glasses_changes_nobody_else_in_the_batch(anime: Translator) -
     assert torch.equal(together[1].step.x[0][:, kept], views[1].x[0][:, kept])  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def test_in_a_moving_picture_glasses_do_not_blink(cli: Cli, tmp_path: Path) -> None:
+    wearer, other = (Image.fromarray(bare(name)[:512, :512]) for name in (WEARER, PLAIN))
+    moved = wearer.transform(wearer.size, Image.Transform.AFFINE, (1, 0, 2, 0, 1, 0))
+    made: list[np.ndarray] = []
+    for number, frames in enumerate(([wearer, moved], [wearer, moved, other])):
+        path = tmp_path / f"{number}.webp"
+        frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+        done = cli("batch", path, tmp_path / "out", "--device", "cpu", "--overwrite")
+        assert done.code == 0, done.err
+        with Image.open(tmp_path / "out" / path.name) as picture:
+            made.append(np.asarray(picture.convert("RGB"), dtype=int))
+    own = np.asarray(wearer, dtype=int)
+    found = rims(bare(WEARER)[:512, :512], find_faces(bare(WEARER)[:512, :512], every=False)[0])
+    assert found is not None
+    kept, lost = (abs(picture - own)[found].mean() for picture in made)
+    assert kept < 10
+    assert lost > 20
+
+
 def test_both_commands_keep_and_dissolve(cli: Cli, tmp_path: Path) -> None:
     Image.fromarray(bare(WEARER)).save(tmp_path / "in.png")
     results: dict[str, np.ndarray] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -45,6 +45,20 @@ def look(rgb: Pixels, window: Window, *, keep_glasses: bool, mask: Mask | None =
         if worn is not None:
             free = ~worn if free is None else free & ~worn
     return View(to_tensor(seen), None if free is None else torch.from_numpy(free)[None, None])
+
+
+def steady(views: Sequence[View], windows: int) -> list[View]:
+    """Frames of a moving picture, where glasses stay in all of them or in none: none blinks.
+
+    Args:
+        views: frame by frame, of as many windows each.
+        windows: how many.
+    """
+    worn = [all(view.mask is not None for view in views[i::windows]) for i in range(windows)]
+    return [
+        view if worn[index % windows] else replace(view, mask=None)
+        for index, view in enumerate(views)
+    ]
 
 
 def gathered(views: Sequence[View]) -> tuple[Tensor, Tensor | None]:

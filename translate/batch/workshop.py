@@ -31,7 +31,7 @@ from translate.framing import Window, extract
 from translate.image_io import Photo, read_photo, to_tensor, write_image
 from translate.pgd import Step
 from translate.translator import Translator
-from translate.view import gathered, look
+from translate.view import gathered, look, steady
 
 _BLANK = Photo(rgb=np.zeros((16, 16, 3), dtype=np.uint8))
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -95,6 +95,8 @@ class Workshop:
         usable = [window for window in windows if window.usable]
         keep = options.keeps_glasses(self.translator.domain)
         views = [look(photo.rgb, w, keep_glasses=keep) for photo in photos for w in usable]
+        if len(photos) > 1 and not movie.paged:
+            views = steady(views, len(usable))
         seconds = time.perf_counter() - started
         return Job(item, sha256, movie, windows, views, output, seconds)
 
