@@ -248,8 +248,19 @@ def test_networks_of_one_shape_join(
     again = cli("export", whole, tmp_path / "c", *exported[3:], "--member", tmp_path / "two")
     assert again.code == 0, again.err
     assert Translator.load(str(tmp_path / "c"), device="cpu").domain.network.members == 3
+    head, _, last = RECIPE.split("[[stages]]")
+    head = head.replace("seed", f'start = "{tmp_path / "two"}"\nseed')
+    head = head.replace("8, 8]", "8, 8]\nmembers = 2")
+    recipe, further = tmp_path / "further.toml", tmp_path / "further"
+    recipe.write_text(f"{head}[[stages]]{last.replace('28', '2')}")
+    trained = cli("train", recipe, "--data", data, "--out", further, "--device", "cpu")
+    assert trained.code == 0, trained.err
+    for given, members in (([], 2), (["--member", other], 3)):
+        again = cli("export", further, tmp_path / "d", *exported[3:], *given)
+        assert again.code == 0, again.err
+        assert Translator.load(str(tmp_path / "d"), device="cpu").domain.network.members == members
     odd = write_domain(tmp_path / "odd", size=32, channels=(4, 8, 16))
-    refused = cli("export", whole, tmp_path / "d", *exported[3:], "--member", odd)
+    refused = cli("export", whole, tmp_path / "e", *exported[3:], "--member", odd)
     assert refused.code == 2
     assert "another shape" in refused.err
 

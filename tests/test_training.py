@@ -501,13 +501,13 @@ def test_both_sides_carry_noise_when_they_are_told_apart(new_trainer, monkeypatc
     stage, seen = {"k_start": 1, "noise": 0.2, "batch_size": 8, "r2": 0.1}, []
     trainer = new_trainer(stage, seed=seed)
     data, start = trainer.batch()
-    judge = trainer.model.forward
+    judge = trainer.model.logit
 
-    def spy(x, halvings=0):
+    def spy(x, *args):
         seen.append(x.detach())
-        return judge(x, halvings)
+        return judge(x, *args)
 
-    monkeypatch.setattr(trainer.model, "forward", spy)
+    monkeypatch.setattr(trainer.model, "logit", spy)
     trainer.update()
     walked, noisy, noisy_attacked, clean, attacked = seen
     assert torch.equal(walked, start)
@@ -857,7 +857,7 @@ def test_a_share_of_the_attacks_keeps_what_samples_keep(new_trainer, monkeypatch
     seen = []
 
     def spy(energy, x, pgd, *, guide, run):
-        assert guide is None
+        assert guide(0) is None
         seen.append((pgd.tone_lock, pgd.colour_lock, pgd.tone_sigma))
         return attack(energy, x, pgd, run=run)
 

@@ -86,6 +86,7 @@ class Network(_Settings):
     channels: tuple[int, ...]
     blocks: int | tuple[int, ...] = 1
     swish: float = 0.0
+    members: int = Field(default=1, ge=1, le=8)
     head: Literal["aligned", "pooled"] = "aligned"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -218,6 +219,8 @@ class Recipe(_Settings):
         sizes = [stage.size for stage in self.stages]
         if any(b not in (a, 2 * a) for a, b in itertools.pairwise(sizes)):
             raise ValueError(f"stage sizes {sizes} must stay equal or double from stage to stage")
+        if self.network.members > 1 and sizes[0] != sizes[-1]:
+            raise ValueError(f"{self.network.members} members cannot grow; give one stage size")
         for index, stage in enumerate(self.stages):
             levels = len(self.network_at(index).channels) - 1
             if len(stage.coarse) >= levels:
@@ -252,6 +255,7 @@ class Recipe(_Settings):
             channels=self.network.channels[closed:],
             blocks=blocks[closed:] if isinstance(blocks, tuple) else blocks,
             swish=self.network.swish,
+            members=self.network.members,
             head=self.network.head,
             mean=self.network.mean,
             std=self.network.std,

@@ -210,11 +210,12 @@ def _part(name: str) -> str:
 
 
 def _joined(first: EnergyModel, others: EnergyModel) -> EnergyModel:
-    networks = (first, *(network.alone() for network in others.networks))
-    if networks[1].config != first.config:
+    networks = [network.alone() for network in first.networks + others.networks]
+    alone = networks[0].config
+    if networks[-1].config != alone:
         raise TrainingError("the joined networks have another shape than the checkpoint's")
-    model = EnergyModel(first.config.model_copy(update={"members": len(networks)}))
-    state = first.state_dict()
+    model = EnergyModel(alone.model_copy(update={"members": len(networks)}))
+    state = networks[0].state_dict()
     for index, network in enumerate(networks[1:]):
         state |= {f"others.{index}.{name}": v for name, v in network.state_dict().items()}
     model.load_state_dict(state)

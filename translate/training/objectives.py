@@ -16,15 +16,18 @@ class Objectives:
     """The binary loss and the penalties of a model; each adds its slopes to those on the weights.
 
     Args:
-        model: whose weights learn.
-        logit: (N,3,H,W) pictures and a number of halvings -> (N,), in the precision of training.
+        model: whose weights learn; of several members each for itself, so that what one gets wrong
+            remains its own.
+        logit: (N,3,H,W) pictures, a number of halvings and a member -> (N,), in the precision of
+            training.
         replay: of the model's device.
     """
 
     def __init__(
-        self, model: EnergyModel, logit: Callable[[Tensor, int], Tensor], replay: Replay
+        self, model: EnergyModel, logit: Callable[[Tensor, int, int], Tensor], replay: Replay
     ) -> None:
         self._weights = list(model.parameters())
+        self._members = range(model.config.members)
         self._logit = logit
         self._replay = replay
 
@@ -46,13 +49,21 @@ class Objectives:
 
     @torch.enable_grad()
     def _binary(self, halvings: int, data: Tensor, attacked: Tensor) -> Results:
-        logits = self._logit(data, halvings), self._logit(attacked, halvings)
+        def judged(x: Tensor) -> Tensor:  # (members,N)
+            return torch.stack([self._logit(x, halvings, member) for member in self._members])
+
+        logits = judged(data), judged(attacked)
         loss = binary_loss(*logits)
-        return (loss.detach(), logits[0].detach(), logits[1].detach(), *self._slopes(loss))
+        said = [logit.detach().mean(dim=0) for logit in logits]
+        return (loss.detach(), *said, *self._slopes(loss))
 
     @torch.enable_grad()
     def _steepness(self, halvings: int, weight: float, x: Tensor) -> Results:
-        penalty = r1_penalty(lambda x: self._logit(x, halvings), x)
+        penalties = [
+            r1_penalty(lambda x, member=member: self._logit(x, halvings, member), x)
+            for member in self._members
+        ]
+        penalty = torch.stack(penalties).mean()
         return (penalty.detach(), *self._slopes(weight * penalty))
 
     def _slopes(self, loss: Tensor) -> Results:

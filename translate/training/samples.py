@@ -48,11 +48,11 @@ def write_samples(
     device = next(model.parameters()).device
     x = placed(x, device)
 
-    def energy(images: Tensor, halvings: int = 0) -> Tensor:
+    def energy(images: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
         with autocast(device, dtype):
-            return model.energy(images, halvings)
+            return model.energy(images, halvings, member)
 
-    *_, last = walk(energy, x, descent)
+    *_, last = walk(energy, x, descent, model.config.members)
     columns = min(12, len(x))
     rows = [
         torch.cat([x[i : i + columns], last.x[i : i + columns]])

@@ -103,23 +103,31 @@ class Trainer:
         shape (`aligned` for `pooled`, say) stays random.
 
         Raises:
-            TrainingError: the levels of the first stage are no coarse end of that network.
+            TrainingError: the levels of the first stage are no coarse end of that network, or it
+                has another number of members.
         """
         config, other = self.recipe.network_at(0), domain.config
         offset = len(other.channels) - len(config.channels)
         same = offset >= 0 and other.channels[offset:] == config.channels
+        if other.members != config.members:
+            raise TrainingError(
+                f"start: it has {other.members} members, the recipe's network {config.members}"
+            )
         pairs = zip(config.depths, other.depths[max(offset, 0) :], strict=False)
         if not same or other.arch != config.arch or any(mine < theirs for mine, theirs in pairs):
             raise TrainingError(
                 f"start: the network's channels {list(other.channels)} do not end in those of the "
                 f"first stage, {list(config.channels)}, or it has more blocks"
             )
-        for model in (self.model, self.ema):
-            for mine, theirs in zip(model.levels, domain.levels[offset:], strict=True):
+        own_head = (other.head, other.coarsest) != (config.head, config.coarsest)
+        for model, given in zip(
+            self.model.networks + self.ema.networks, 2 * domain.networks, strict=True
+        ):
+            for mine, theirs in zip(model.levels, given.levels[offset:], strict=True):
                 more = {name: torch.zeros_like(value) for name, value in mine.state_dict().items()}
                 mine.load_state_dict(more | theirs.state_dict())
-            if (other.head, other.coarsest) == (config.head, config.coarsest):
-                model.head.load_state_dict(domain.head.state_dict())
+            if not own_head:
+                model.head.load_state_dict(given.head.state_dict())
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Go on from a checkpoint, with this trainer's recipe (which may have changed since).
@@ -279,17 +287,21 @@ class Trainer:
                 return halvings
         return 0
 
-    def _logit(self, x: Tensor, halvings: int) -> Tensor:
+    def _logit(self, x: Tensor, halvings: int, member: int | None = None) -> Tensor:
         with autocast(self.device, self.dtype):
-            return self.model(x, halvings)
+            return self.model.logit(x, halvings, member)
 
-    def _energy(self, x: Tensor, halvings: int) -> Tensor:
-        return -self._logit(x, halvings)
+    def _energy(self, x: Tensor, halvings: int, member: int | None = None) -> Tensor:
+        return -self._logit(x, halvings, member)
 
     def _attack(self, start: Tensor, pgd: PGD, halvings: int, translated: bool) -> Tensor:
-        energy, guide = SeenFrom(self._energy, halvings), None
-        if translated:
-            guide = seen_from(self._energy, self.recipe.descent_at(self.position.stage).halvings)
+        whole = self.recipe.descent_at(self.position.stage)
+
+        def away(move: int) -> int:
+            return whole.halvings(move) if translated else halvings
+
+        guide = seen_from(self._energy, away, self.model.config.members)
+        energy = SeenFrom(self._energy, halvings)
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
             return attack(energy, start, pgd, guide=guide, run=self._replay)
