@@ -1,4 +1,4 @@
-"""Rims of glasses: found, left as they are, and only where there are any."""
+"""Glasses: found, left as they are, and only where there are any."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from translate.batch.engine import End, Engine
 from translate.domain import read_domain
 from translate.faces import find_faces
 from translate.framing import extract, part
-from translate.glasses import rims
+from translate.glasses import SEEN, find_glasses, near
 from translate.hub import bundled_domains
 from translate.image_io import Photo
 from translate.view import View, gathered, look
@@ -33,22 +33,22 @@ def bare(name: str) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))
 
 
-def painted() -> tuple[np.ndarray, np.ndarray]:
-    """The plain one with glasses on, and where they are painted."""
+def painted(*, dark: bool = False, colour: float = 30) -> tuple[np.ndarray, np.ndarray]:
+    """The plain one with glasses on, and where they hide the face."""
     (x, y), (x2, y2) = EYES
     apart = x2 - x
     lens, thick = (round(0.4 * apart), round(0.3 * apart)), max(2, round(0.07 * apart))
     photo = bare(PLAIN)
     line = np.zeros(photo.shape[:2], np.uint8)
     for centre in ((x, y), (x2, y2)):
-        cv2.ellipse(line, centre, lens, 0, 0, 360, 255, thick, cv2.LINE_AA)
+        cv2.ellipse(line, centre, lens, 0, 0, 360, 255, -1 if dark else thick, cv2.LINE_AA)
     middle = ((x + x2) // 2, (y + y2) // 2)
     cv2.ellipse(line, middle, (round(0.12 * apart), 3), 0, 180, 360, 255, thick, cv2.LINE_AA)
     for eye, way in ((x, -1), (x2, 1)):
         start = eye + way * lens[0]
         cv2.line(line, (start, y), (start + way * round(0.3 * apart), y - 2), 255, thick)
     weight = (line / 255)[..., None]
-    return np.rint(photo * (1 - weight) + weight * np.array((35, 25, 30))).astype(np.uint8), line
+    return np.rint(photo * (1 - weight) + weight * colour).astype(np.uint8), line
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +59,51 @@ def anime() -> Translator:
 # --- finding
 
 
-@pytest.mark.parametrize("size", [0.6, 1.0, 2.0])
-def test_painted_rims_are_found_where_they_are(size: float) -> None:
-    photo, line = painted()
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("size", [0.6, 1.0, 2.0, 5.0])
+def test_painted_glasses_are_found_where_they_are(size: float, dark: bool) -> None:
+    photo, line = painted(dark=dark)
     shape = (round(photo.shape[1] * size), round(photo.shape[0] * size))
     photo, line = (cv2.resize(picture, shape) for picture in (photo, line))
-    found = rims(photo, find_faces(photo, every=False)[0])
+    (face,) = find_faces(bare(PLAIN), every=False)
+    x, y, width = (length * size for length in face)
+    found = find_glasses(photo, (x, y, width))
     assert found is not None
     assert found.shape == photo.shape[:2]
     assert found[line > 200].mean() > 0.8
-    near = cv2.dilate(line, np.ones((9, 9), np.uint8)) > 0
-    assert near[found].mean() > 0.6
+    by = max(9, round(width / 12))
+    near_by = cv2.dilate(line, np.ones((by, by), np.uint8)) > 0
+    assert near_by[found].mean() > 0.8
+
+
+@pytest.mark.parametrize("colour", [10, 60, 110, 250])
+def test_rims_of_any_colour_are_found(colour: float) -> None:
+    photo, line = painted(colour=colour)
+    found = find_glasses(photo, find_faces(bare(PLAIN), every=False)[0])
+    assert found is not None
+    assert found[line > 200].mean() > 0.6
+
+
+@pytest.mark.parametrize("tilt", [-15, 15])
+def test_glasses_tilt_with_the_head(tilt: float) -> None:
+    photo, line = painted()
+    ((x, y, width),) = find_faces(bare(PLAIN), every=False)
+    turn = cv2.getRotationMatrix2D((x, y), tilt, 1.0)
+    photo, line = (cv2.warpAffine(p, turn, p.shape[1::-1]) for p in (photo, line))
+    found = find_glasses(photo, (x, y, width))
+    assert found is not None
+    assert found[line > 200].mean() > 0.8
+
+
+def test_faces_are_looked_at_upright_and_whole() -> None:
+    photo = np.zeros((600, 800, 3), np.uint8)
+    photo[200:400, 300:500] = 255
+    for scale in (1.0, 0.2, 4.0):
+        seen = cv2.resize(photo, None, fx=scale, fy=scale)
+        face = near(seen, (400 * scale, 300 * scale, 200 * scale))
+        assert face.shape == (*SEEN[::-1], 3)
+        assert face[4:-4, 37:155].min() > 200
+        assert face[:, :27].max() < 20
 
 
 @pytest.mark.parametrize("grain", [0, 5, 20])
@@ -77,7 +111,7 @@ def test_real_rims_are_found_and_little_else(grain: int) -> None:
     photo = bare(WEARER)
     noise = np.random.default_rng(0).normal(0, grain, photo.shape)
     grainy = (photo + noise).clip(0, 255).astype(np.uint8)
-    found = rims(grainy, find_faces(photo, every=False)[0])
+    found = find_glasses(grainy, find_faces(photo, every=False)[0])
     assert found is not None
     rows, columns = np.nonzero(found)
     assert RIMS[0] <= rows.min() < rows.max() <= RIMS[1]
@@ -85,22 +119,24 @@ def test_real_rims_are_found_and_little_else(grain: int) -> None:
     assert 0.02 < found[RIMS[0] : RIMS[1], 170:350].mean() < 0.4
 
 
-def test_who_wears_no_glasses_has_no_rims() -> None:
+def test_who_wears_no_glasses_has_none() -> None:
     photo = bare(PLAIN)
     ((x, *rest),) = find_faces(photo, every=False)
-    assert rims(photo, (x, *rest)) is None
-    assert rims(cv2.GaussianBlur(photo, (0, 0), 1.5), (x, *rest)) is None
-    assert rims(np.ascontiguousarray(photo[:, ::-1]), (photo.shape[1] - 1 - x, *rest)) is None
+    assert find_glasses(photo, (x, *rest)) is None
+    assert find_glasses(cv2.GaussianBlur(photo, (0, 0), 1.5), (x, *rest)) is None
+    assert (
+        find_glasses(np.ascontiguousarray(photo[:, ::-1]), (photo.shape[1] - 1 - x, *rest)) is None
+    )
     for grain in (5, 10, 20, 40):
         noise = np.random.default_rng(grain).normal(0, grain, photo.shape)
-        assert rims((photo + noise).clip(0, 255).astype(np.uint8), (x, *rest)) is None
+        assert find_glasses((photo + noise).clip(0, 255).astype(np.uint8), (x, *rest)) is None
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_a_plain_picture_has_no_rims(level: int) -> None:
+def test_a_plain_picture_has_none(level: int) -> None:
     photo = np.full((200, 200, 3), level, np.uint8)
-    assert rims(photo, (100.0, 100.0, 120.0)) is None
-    assert rims(photo, (10.0, 190.0, 300.0)) is None
+    assert find_glasses(photo, (100.0, 100.0, 120.0)) is None
+    assert find_glasses(photo, (10.0, 190.0, 300.0)) is None
 
 
 # --- leaving
@@ -204,7 +240,9 @@ def test_in_a_moving_picture_glasses_do_not_blink(cli: Cli, tmp_path: Path) -> N
         with Image.open(tmp_path / "out" / path.name) as picture:
             made.append(np.asarray(picture.convert("RGB"), dtype=int))
     own = np.asarray(wearer, dtype=int)
-    found = rims(bare(WEARER)[:512, :512], find_faces(bare(WEARER)[:512, :512], every=False)[0])
+    found = find_glasses(
+        bare(WEARER)[:512, :512], find_faces(bare(WEARER)[:512, :512], every=False)[0]
+    )
     assert found is not None
     kept, lost = (abs(picture - own)[found].mean() for picture in made)
     assert kept < 10

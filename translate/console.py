@@ -48,7 +48,9 @@ FacesFlag = Annotated[
 ]
 KeepGlasses = Annotated[
     bool | None,
-    typer.Option("--keep-glasses/--no-glasses", help="Rims stay, or dissolve; default: domain's."),
+    typer.Option(
+        "--keep-glasses/--no-glasses", help="Glasses stay, or dissolve; default: domain's."
+    ),
 ]
 SkinLock = Annotated[
     float | None,

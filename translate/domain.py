@@ -148,7 +148,7 @@ class Domain(BaseModel):
         name, title, summary: for commands, for people, one line for people.
         framing: how photos are fitted to the network's window.
         face_margin, face_centre, face_corners: see `translate.framing.FaceSquare`.
-        face_glasses: rims of glasses stay as they are (`translate.glasses`): for targets whose
+        face_glasses: glasses stay as they are (`translate.glasses`): for targets whose
             eyes are where the person's are.
         face_skin: how far skin stays as dark as the photo's (`translate.skin`): for targets that
             know light skin only.

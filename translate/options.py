@@ -59,7 +59,7 @@ class Options:
         total_variation: 0 to below 1, how flat areas become; None takes the domain's.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
         faces: with face framing, `all` that are found or the `largest`.
-        keep_glasses: leave the rims of glasses as they are, or let them dissolve; None takes the
+        keep_glasses: leave glasses as they are, or let them dissolve; None takes the
             domain's.
         skin_lock: 0…1, how far faces stay as dark as the photo's; None takes the domain's.
         crop_only: give the window alone instead of pasting it back; of several faces the largest.
@@ -125,7 +125,7 @@ class Options:
         )
 
     def keeps_glasses(self, domain: Domain) -> bool:
-        """Whether rims stay as they are."""
+        """Whether glasses stay as they are."""
         return domain.face_glasses if self.keep_glasses is None else self.keep_glasses
 
     def skin(self, domain: Domain) -> float:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from translate.framing import Pixels, Window, extract
-from translate.glasses import rims
+from translate.glasses import find_glasses
 from translate.image_io import to_tensor
 from translate.masking import Mask, window_mask
 
@@ -33,7 +33,7 @@ def look(rgb: Pixels, window: Window, *, keep_glasses: bool, mask: Mask | None =
     Args:
         rgb: (H,W,3) uint8.
         window: inside it.
-        keep_glasses: leave the rims of glasses before the window's face as they are.
+        keep_glasses: leave glasses before the window's face as they are.
         mask: (H,W) bool; where it is False, pixels stay as they are, too.
     """
     seen = extract(rgb, window)
@@ -41,7 +41,7 @@ def look(rgb: Pixels, window: Window, *, keep_glasses: bool, mask: Mask | None =
     if mask is not None:
         free = window_mask(mask, window.box, window.out_width, window.out_height)
     if keep_glasses and window.seen_face is not None:
-        worn = rims(seen, window.seen_face)
+        worn = find_glasses(seen, window.seen_face)
         if worn is not None:
             free = ~worn if free is None else free & ~worn
     return View(to_tensor(seen), None if free is None else torch.from_numpy(free)[None, None])

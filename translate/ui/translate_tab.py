@@ -225,7 +225,7 @@ def _advanced(studio: Studio) -> list[Any]:
             list(GLASSES),
             value="auto",
             label="Glasses",
-            info="Their rims stay as they are, or dissolve; auto is the domain's own.",
+            info="They stay as they are, or dissolve; auto is the domain's own.",
         )
         tones = gr.Radio(
             list(TONES),

@@ -1,0 +1,152 @@
+"""The finder of glasses, trained: `python -m translate.training.glasses DATA weights/glasses`.
+
+It learns from faces without glasses and painted ones on them, so nobody has to mark any. Faces that
+already wear some would teach it to overlook those: a first, short training finds them, and they are
+left out of the second.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
+from torch import Tensor
+from torch.nn import functional as F
+
+from translate.domain import WEIGHTS_FILE
+from translate.faces import find_faces
+from translate.files import atomic_path
+from translate.glasses import SEEN, near
+from translate.imageset import decoded, open_images
+from translate.networks.segmenter import Segmenter
+from translate.training.painted import moved, photographed, with_glasses, without_glasses
+
+Pixels = npt.NDArray[np.uint8]
+
+SOURCES = (("selfies-256.zip", 200), ("portraits-cc0-512.zip", 40))  # and how many are held out
+ROUNDS = (1000, 4500)  # updates
+BATCH = 24
+LEARNING_RATE = 4e-3
+# Shares of painted faces, of faces as they are, and of places where no face may be
+WORN, PLAIN, ELSEWHERE = 0.45, 0.15, 0.1
+CLUTTERED = 0.2  # share of the painted ones that have something else before them, too
+SUSPECTED = 100  # pixels marked in a face by the first round; with more it may wear glasses
+AVERAGE = 0.995  # decay of the weights' exponential average
+
+
+def faces(root: Path) -> Pixels:
+    """(N,2,128,192,3) uint8: those of the sources but the held-out, and places beside them."""
+    found: list[Pixels] = []
+
+    def largest(image: Image.Image, _: int) -> Pixels:
+        rgb = np.asarray(image)
+        boxes = find_faces(rgb, every=False)
+        if not boxes:
+            return np.zeros((0, *SEEN[::-1], 3), np.uint8)
+        random = np.random.default_rng(round(1000 * sum(boxes[0])))
+        x, y = random.uniform(0, image.size)
+        elsewhere = (x, y, boxes[0][2] * random.uniform(0.4, 1.2))
+        return np.stack([near(rgb, boxes[0]), near(rgb, elsewhere)])
+
+    for file, held_out in SOURCES:
+        names, read = open_images(root / file)
+        pictures = decoded(root / file, names[:-held_out], read, SEEN[0], fitted=largest)
+        found += [picture for picture in pictures if len(picture)]
+    return np.stack(found)
+
+
+def batch(faces: Pixels, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Pictures, (N,3,128,192) float32 levels, and what glasses hide of them, (N,128,192)."""
+    pictures: list[Pixels] = []
+    masks: list[npt.NDArray[np.bool_]] = []
+    for index in random.integers(len(faces), size=BATCH):
+        picture, mask = faces[index, 0], np.zeros(SEEN[::-1], bool)
+        kind = random.random()
+        if kind < WORN:
+            if random.random() < CLUTTERED:
+                picture = without_glasses(picture, random)
+            picture, mask = with_glasses(picture, random)
+        elif kind < WORN + ELSEWHERE:
+            picture = faces[index, 1]
+        elif kind < 1 - PLAIN:
+            picture = without_glasses(picture, random)
+        picture, mask = moved(picture, mask, random)
+        pictures.append(photographed(picture, random))
+        masks.append(mask)
+    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+    return x, torch.from_numpy(np.stack(masks)).float()
+
+
+def loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Cross entropy per pixel and half a soft Dice per picture, (N,128,192) both -> ()."""
+    likely, pixels = logits.sigmoid(), (1, 2)
+    both = (likely * masks).sum(pixels)
+    dice = 1 - (2 * both + 10) / (likely.sum(pixels) + masks.sum(pixels) + 10)
+    weight = torch.tensor(2.0)  # the marked are few
+    return F.binary_cross_entropy_with_logits(logits, masks, pos_weight=weight) + dice.mean() / 2
+
+
+def train(faces: Pixels, updates: int, seed: int) -> Segmenter:
+    """A network without normalisation, of averaged weights.
+
+    Args:
+        faces: as the function of this name gives them.
+        updates: of the optimiser.
+        seed: of all that is random.
+    """
+    torch.manual_seed(seed)
+    random, model = np.random.default_rng(seed), Segmenter(normalised=True)
+    mean = copy.deepcopy(model).requires_grad_(False)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, updates, pct_start=0.05, cycle_momentum=False
+    )
+    started = time.perf_counter()
+    for update in range(updates):
+        pictures, masks = batch(faces, random)
+        value = loss(model(pictures), masks)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        schedule.step()
+        decay = min(AVERAGE, (1 + update) / (10 + update))
+        for kept, new in zip(mean.state_dict().values(), model.state_dict().values(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(new, 1 - decay)
+        if update % 100 == 99:
+            seconds = time.perf_counter() - started
+            sys.stderr.write(f"{update + 1}/{updates} loss {value.item():.3f}, {seconds:.0f} s\n")
+    return mean.folded()
+
+
+@torch.inference_mode()
+def marked(model: Segmenter, faces: Pixels) -> npt.NDArray[np.int64]:
+    """(N,): pixels that it marks in each face."""
+    counts: list[int] = []
+    for face in faces:
+        logits = model(torch.from_numpy(face).permute(2, 0, 1)[None].float())
+        counts.append(int((logits > 0).sum()))
+    return np.array(counts)
+
+
+def main(root: Path, out: Path) -> None:
+    """Train twice and write the weights in half precision."""
+    all_faces = faces(root)
+    first = train(all_faces, ROUNDS[0], seed=0)
+    bare = all_faces[marked(first, all_faces[:, 0]) < SUSPECTED]
+    sys.stderr.write(f"{len(bare)} of {len(all_faces)} faces seem to wear no glasses\n")
+    model = train(bare, ROUNDS[1], seed=1)
+    weights = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    with atomic_path(out / WEIGHTS_FILE) as temporary:
+        save_file(weights, temporary)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:3]))
