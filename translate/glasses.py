@@ -33,9 +33,9 @@ _WEIGHTS = "glasses/model.safetensors"
 _SMALLER = 0.7  # below this scale pixels are averaged first
 _FACE = 128  # width of the detected box there; all lengths below are in those pixels
 _EYES = slice(20, 85)  # rows in which glasses are
-# Marked for sure there, in all and on either side of the nose. What is less in 3,002 selfies and 138
-# portraits was telephones, hands, a skull and the brows of one old man, or less than half a rim. No
-# selfie of the 168 held-out ones without glasses has a single such pixel.
+# Marked for sure there, in all and on either side of the nose. What is less in 3,002 selfies and
+# 138 portraits was telephones, hands, a skull and the brows of one old man, or less than half a
+# rim. No selfie of the 168 held-out ones without glasses has a single such pixel.
 _LEAST, _EITHER = 400, 90
 _SURE, _MAYBE = 0.5, 0.25  # what glasses are told by, and what then belongs to them
 _HOLE = 1 / 3  # a hole so small, of what is marked on its side, is no lens but a light on one
