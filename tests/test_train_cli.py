@@ -259,10 +259,19 @@ def test_networks_of_one_shape_join(
         again = cli("export", further, tmp_path / "d", *exported[3:], *given)
         assert again.code == 0, again.err
         assert Translator.load(str(tmp_path / "d"), device="cpu").domain.network.members == members
+    between = cli("export", whole, tmp_path / "m", *exported[3:], "--average", other)
+    assert between.code == 0, between.err
+    ours, theirs, mean = (
+        Translator.load(str(tmp_path / name), device="cpu").model.state_dict()
+        for name in ("one", "other", "m")
+    )
+    for name, value in mean.items():
+        torch.testing.assert_close(value, (ours[name] + theirs[name]) / 2, rtol=2e-3, atol=2e-3)
     odd = write_domain(tmp_path / "odd", size=32, channels=(4, 8, 16))
-    refused = cli("export", whole, tmp_path / "e", *exported[3:], "--member", odd)
-    assert refused.code == 2
-    assert "another shape" in refused.err
+    for flag in ("--member", "--average"):
+        refused = cli("export", whole, tmp_path / "e", *exported[3:], flag, odd)
+        assert refused.code == 2
+        assert "another shape" in refused.err
 
 
 def test_a_newer_recipe_changes_words_and_sampling_but_not_the_network(

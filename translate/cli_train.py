@@ -77,6 +77,10 @@ def export(
         str | None,
         typer.Option(help="Domain of the same shape whose networks take turns with this one."),
     ] = None,
+    average: Annotated[
+        str | None,
+        typer.Option(help="Domain whose weights are averaged with these: where the run set out."),
+    ] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
@@ -97,6 +101,7 @@ def export(
         dtype=pick_dtype(dtype, place),
         recipe=None if recipe is None else load_recipe(recipe),
         joined=None if member is None else EnergyModel.from_pretrained(member),
+        averaged=None if average is None else EnergyModel.from_pretrained(average),
     )
     share = domain.metrics["share_at_or_below_data_median"]
     print(f"{out}: strength 1.0 is {domain.pgd.steps} steps; {100 * share:.0f} % reach the target")

@@ -67,6 +67,7 @@ def export(
     dtype: torch.dtype,
     recipe: Recipe | None = None,
     joined: EnergyModel | None = None,
+    averaged: EnergyModel | None = None,
 ) -> Domain:
     """Write `config.json`, `model.safetensors` and `README.md`.
 
@@ -83,15 +84,20 @@ def export(
         recipe: newer texts and sampling settings than the checkpoint's own; the network is the
             checkpoint's.
         joined: a model whose networks become members beside the checkpoint's.
+        averaged: a model whose weights are averaged with the checkpoint's, which set out from them:
+            what both draw stays, and much of what either gets wrong goes (Wortsman et al. 2022,
+            "Robust fine-tuning of zero-shot models").
 
     Raises:
         TrainingError: the checkpoint is damaged, the recipe holds no images out or has no stage
-            of the checkpoint's size, or the joined networks have another shape.
+            of the checkpoint's size, or the joined or averaged networks have another shape.
     """
     path = checkpoint.latest(checkpoint_path) if checkpoint_path.is_dir() else checkpoint_path
     saved = checkpoint.load(path)
     model = EnergyModel(saved.recipe.network_at(saved.position.stage))
     model.load_state_dict(saved.ema)
+    if averaged is not None:
+        _average(model, averaged)
     if joined is not None:
         model = _joined(model, joined)
     model.on(device).requires_grad_(False)
@@ -207,6 +213,14 @@ def _part(name: str) -> str:
     """A parameter's name within its member; none for what is never rounded."""
     own = re.sub(r"^others\.\d+\.", "", name)
     return "" if own.startswith("head.linear.") else own
+
+
+@torch.no_grad()
+def _average(model: EnergyModel, other: EnergyModel) -> None:
+    if other.config != model.config:
+        raise TrainingError("the averaged network has another shape than the checkpoint's")
+    for own, given in zip(model.parameters(), other.parameters(), strict=True):
+        own.lerp_(given, 0.5)
 
 
 def _joined(first: EnergyModel, others: EnergyModel) -> EnergyModel:
