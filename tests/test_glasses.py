@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -137,6 +138,22 @@ def test_a_plain_picture_has_none(level: int) -> None:
     photo = np.full((200, 200, 3), level, np.uint8)
     assert find_glasses(photo, (100.0, 100.0, 120.0)) is None
     assert find_glasses(photo, (10.0, 190.0, 300.0)) is None
+
+
+def test_threads_find_the_same_and_torch_keeps_its_threads() -> None:
+    """Also those that begin later."""
+    before = torch.get_num_threads()
+    photos = [painted()[0], painted(dark=True)[0], bare(PLAIN), bare(WEARER)]
+    faces = [find_faces(bare(name), every=False)[0] for name in (PLAIN, PLAIN, PLAIN, WEARER)]
+    alone = [find_glasses(photo, face) for photo, face in zip(photos, faces, strict=True)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(find_glasses, 5 * photos, 5 * faces))
+        assert {pool.submit(torch.get_num_threads).result() for _ in range(8)} == {before}
+    assert torch.get_num_threads() == before
+    for one, other in zip(together, 5 * alone, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            np.testing.assert_array_equal(one, other)
 
 
 # --- leaving
