@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +20,7 @@ from translate.batch.engine import End, Engine
 from translate.domain import read_domain
 from translate.faces import find_faces
 from translate.framing import extract, part
-from translate.glasses import SEEN, find_glasses, near
+from translate.glasses import SEEN, _workers, find_glasses, near
 from translate.hub import bundled_domains
 from translate.image_io import Photo
 from translate.view import View, gathered, look
@@ -150,6 +152,15 @@ def test_threads_find_the_same_and_torch_keeps_its_threads() -> None:
         together = list(pool.map(find_glasses, 5 * photos, 5 * faces))
         assert {pool.submit(torch.get_num_threads).result() for _ in range(8)} == {before}
     assert torch.get_num_threads() == before
+    count = min(2, os.cpu_count() or 1)
+    begun = threading.Barrier(count)  # at once, so in different threads
+
+    def own() -> int:
+        begun.wait(60)
+        return torch.get_num_threads()
+
+    asked = [_workers().submit(own) for _ in range(count)]
+    assert {answer.result() for answer in asked} == {1}
     for one, other in zip(together, 5 * alone, strict=True):
         assert (one is None) == (other is None)
         if one is not None and other is not None:

@@ -141,7 +141,8 @@ def _started_workers() -> Executor:
     together = threading.Barrier(count + 1)
 
     def begin() -> None:
-        torch.set_num_threads(1)  # of this thread
+        torch.get_num_threads()  # else a thread's first operation sets it to what is global
+        torch.set_num_threads(1)
         together.wait()
 
     pool = ThreadPoolExecutor(count, "glasses")
