@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +18,10 @@ from translate.domain import WEIGHTS_FILE
 from translate.faces import find_faces
 from translate.glasses import SEEN, near
 from translate.networks.segmenter import STRIDE, Segmenter
-from translate.training import glasses
-from translate.training.painted import moved, photographed, with_glasses, without_glasses
+from translate.training.glasses import train as glasses
+from translate.training.glasses.clutter import without_glasses
+from translate.training.glasses.painted import with_glasses
+from translate.training.glasses.photos import moved, photographed
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +113,34 @@ def test_it_learns(face: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
         misses.append(found.numpy()[~mask].mean())
     assert np.mean(marks) > 0.5
     assert np.mean(misses) < 0.1
+
+
+def test_both_trainings_end_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "faces").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(EXAMPLES / "astronaut.jpg", tmp_path / "faces" / name)
+    shutil.copy(EXAMPLES / "hopper.jpg", tmp_path / "faces" / "z-held-out.jpg")
+    monkeypatch.setattr(glasses, "SOURCES", (("faces", 1),))
+    monkeypatch.setattr(glasses, "ROUNDS", (2, 2))
+    monkeypatch.setattr(glasses, "BATCH", 2)
+    monkeypatch.setattr(glasses, "SUSPECTED", 10**6)
+    found = glasses.faces(tmp_path)
+    assert found.shape == (2, 2, *SEEN[::-1], 3)
+    glasses.train_twice(tmp_path, tmp_path / "out")
+    Segmenter().load_state_dict(load_file(tmp_path / "out" / WEIGHTS_FILE))
+    assert (tmp_path / "out" / WEIGHTS_FILE).stat().st_mode & 0o044
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [([], "usage: python -m translate.training.glasses"), (["nowhere", "out"], "no such folder")],
+)
+def test_a_mistake_gets_one_sentence(given: list[str], words: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "translate.training.glasses", *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_bundled_weights_fit() -> None:

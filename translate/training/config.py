@@ -159,7 +159,7 @@ class Recipe(_Settings):
         face_glasses, face_skin: see `translate.domain.Domain`.
         seed: of all randomness.
         start: domain (bundled name, folder or `org/repo`) whose weights the run sets out from; ""
-            starts from random ones. See `Trainer.set_out_from`.
+            starts from random ones. See `translate.training.beginnings`.
         reference_size: pixels at which step sizes and R1 weights are given. PGD lengths grow
             with √(3HW), so with the size; R1 weights with its square. 0: given per stage as is.
         as_sampled: share of the updates whose attack moves as the samples do (locks, headroom,

@@ -19,6 +19,7 @@ from translate.options import own_pgd
 from translate.pgd import PGD, attack, l2_norm
 from translate.replay import Replay
 from translate.training import checkpoint
+from translate.training.beginnings import grown, take_over
 from translate.training.checkpoint import Position
 from translate.training.config import Augment, Recipe, Source, Stage
 from translate.training.data import Mix, load_images
@@ -96,38 +97,13 @@ class Trainer:
         return last and self.position.update >= self.stage.updates
 
     def set_out_from(self, domain: EnergyModel) -> None:
-        """Begin with the weights of another domain's network instead of random ones.
-
-        A first stage smaller than that network takes its coarse end. Blocks that the levels have
-        more than that network's start at zero, so they change nothing at first. A head of another
-        shape (`aligned` for `pooled`, say) stays random.
+        """Begin with the weights of another domain's network, see `take_over`.
 
         Raises:
-            TrainingError: the levels of the first stage are no coarse end of that network, or it
-                has another number of members.
+            TrainingError: it has another shape.
         """
-        config, other = self.recipe.network_at(0), domain.config
-        offset = len(other.channels) - len(config.channels)
-        same = offset >= 0 and other.channels[offset:] == config.channels
-        if other.members != config.members:
-            raise TrainingError(
-                f"start: it has {other.members} members, the recipe's network {config.members}"
-            )
-        pairs = zip(config.depths, other.depths[max(offset, 0) :], strict=False)
-        if not same or other.arch != config.arch or any(mine < theirs for mine, theirs in pairs):
-            raise TrainingError(
-                f"start: the network's channels {list(other.channels)} do not end in those of the "
-                f"first stage, {list(config.channels)}, or it has more blocks"
-            )
-        own_head = (other.head, other.coarsest) != (config.head, config.coarsest)
-        for model, given in zip(
-            self.model.networks + self.ema.networks, 2 * domain.networks, strict=True
-        ):
-            for mine, theirs in zip(model.levels, given.levels[offset:], strict=True):
-                more = {name: torch.zeros_like(value) for name, value in mine.state_dict().items()}
-                mine.load_state_dict(more | theirs.state_dict())
-            if not own_head:
-                model.head.load_state_dict(given.head.state_dict())
+        for model in (self.model, self.ema):
+            take_over(model, domain)
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         """Go on from a checkpoint, with this trainer's recipe (which may have changed since).
@@ -234,7 +210,7 @@ class Trainer:
         return Mix(sets, [s.weight for s in sources], augment, seed)
 
     def _next_stage(self) -> None:
-        old, new = self.recipe.network_at(self.position.stage), None
+        old = self.recipe.network_at(self.position.stage)
         self.position.stage += 1
         new = self.recipe.network_at(self.position.stage)
         self.position.update = self.position.k_update = 0
@@ -242,18 +218,7 @@ class Trainer:
         self.position.aucs = []
         model, ema = self.model, self.ema
         if new.size > old.size:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.recipe.seed + self.position.stage)
-                model = model.grow(new.channels[:1], new.depths[:1])
-            grown = copy.deepcopy(model)
-            added = len(grown.levels) - len(ema.levels)
-            kept = {f"levels.{i}": f"levels.{i + added}" for i in range(len(ema.levels))}
-            state = grown.state_dict()
-            for key, value in ema.state_dict().items():
-                prefix = ".".join(key.split(".")[:2])
-                state[key.replace(prefix, kept.get(prefix, prefix), 1)] = value
-            grown.load_state_dict(state)
-            ema = grown
+            model, ema = grown(model, ema, new, self.recipe.seed + self.position.stage)
         self._use(model, ema)
 
     def _generator(self, salt: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -1,4 +1,4 @@
-"""The finder of glasses, trained: `python -m translate.training.glasses DATA weights/glasses`.
+"""The finder of glasses, trained.
 
 It learns from faces without glasses and painted ones on them, so nobody has to mark any. Faces that
 already wear some would teach it to overlook those: a first, short training finds them, and they are
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
+from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,7 +26,9 @@ from translate.files import atomic_path
 from translate.glasses import SEEN, near
 from translate.imageset import decoded, open_images
 from translate.networks.segmenter import Segmenter
-from translate.training.painted import moved, photographed, with_glasses, without_glasses
+from translate.training.glasses.clutter import without_glasses
+from translate.training.glasses.painted import with_glasses
+from translate.training.glasses.photos import moved, photographed
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -136,8 +138,16 @@ def marked(model: Segmenter, faces: Pixels) -> npt.NDArray[np.int64]:
     return np.array(counts)
 
 
-def main(root: Path, out: Path) -> None:
-    """Train twice and write the weights in half precision."""
+def train_twice(root: Path, out: Path) -> None:
+    """Train twice and write the weights in half precision.
+
+    Args:
+        root: folder of the `SOURCES`.
+        out: folder for `model.safetensors`.
+
+    Raises:
+        InputError: a source is missing or holds what is no picture.
+    """
     all_faces = faces(root)
     first = train(all_faces, ROUNDS[0], seed=0)
     bare = all_faces[marked(first, all_faces[:, 0]) < SUSPECTED]
@@ -145,8 +155,4 @@ def main(root: Path, out: Path) -> None:
     model = train(bare, ROUNDS[1], seed=1)
     weights = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     with atomic_path(out / WEIGHTS_FILE) as temporary:
-        save_file(weights, temporary)
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
+        temporary.write_bytes(save(weights))
