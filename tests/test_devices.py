@@ -112,7 +112,14 @@ def small_trainer(folder: Path, device: str) -> Trainer:
             pixels = (rng.integers(-40, 40, (16, 16, 3)) + level).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{index}.png")
     stage = {"size": 16, "updates": 6, "batch_size": 4, "learning_rate": 1e-3, "k_max": 2}
-    stage |= {"step_size": 0.5, "r1": 0.1, "r2": 0.1, "noise": 0.05, "translated": 0.5}
+    stage |= {
+        "step_size": 0.5,
+        "r1": 0.1,
+        "r2": 0.1,
+        "noise": 0.05,
+        "translated": 0.4,
+        "spoilt": 0.3,
+    }
     recipe = Recipe.model_validate(
         {
             "name": "light",

@@ -113,6 +113,10 @@ def test_a_missing_required_field_is_named(folder: Path) -> None:
             {"network": {"size": 16, "channels": [4, 4], "members": 2}, "format": 6},
             "members need 7",
         ),
+        (
+            {"pgd": {"steps": 1, "step_size": 1, "mirrored": True}, "format": 7},
+            "mirrored needs 8",
+        ),
         ({"pgd": {"steps": 1, "step_size": 1, "exposure": 0}}, "pgd.exposure"),
         ({"pgd": {"steps": 1, "step_size": 1, "total_variation": 1.0}}, "less than 1"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),

@@ -624,6 +624,39 @@ def test_members_take_turns_at_each_distance():
     assert seen_from(energy, lambda _: 0)(3) is None
 
 
+def test_a_mirror_takes_turns_with_the_picture():
+    """Of two members each looks at the picture, then each into the mirror, at every distance."""
+    away = Descent(steps=30, step_size=1.0, coarse=(0.3, 0.2)).halvings
+
+    def energy(x, halvings, member=0):
+        return x[..., 0].sum(dim=(1, 2)) + 10 * halvings + 2 * member
+
+    guide, x = seen_from(energy, away, members=2, mirrored=True), torch.tensor([[[[0.0, 1.0]]]])
+    for halvings in (0, 1, 2):
+        moves = [index for index in range(30) if away(index) == halvings]
+        seen = [int(guide(index)(x)) - 10 * halvings for index in moves]
+        assert seen == ([0, 2, 1, 3] * 8)[: len(seen)]
+    alone = seen_from(energy, lambda _: 0, mirrored=True)
+    assert [alone(index) is None for index in range(4)] == [True, False, True, False]
+    assert alone(1) == alone(3)  # an equal move for `Replay`
+
+
+def test_a_mirrored_walk_moves_what_one_side_alone_would_not():
+    """An energy that sees the left half only, as half of a network's errors are one-sided."""
+    source = torch.full((1, 3, 4, 4), 0.5)
+
+    def energy(x, halvings, member=0):
+        return x[..., :2].sum(dim=(1, 2, 3))
+
+    pgd = PGD(steps=2, step_size=0.3)
+    for mirrored, right in ((False, False), (True, True)):
+        guide = seen_from(energy, lambda _: 0, mirrored=mirrored)
+        *_, last = descend(lambda x: energy(x, 0), source, pgd, guide=guide)
+        assert (last.x[..., :2] < 0.5).all()
+        assert (last.x[..., 2:] < 0.5).all() == right
+        assert torch.equal(last.x, last.x.flip(-1)) == right
+
+
 def test_smoothing_is_where_the_first_move_sets_out():
     torch.manual_seed(0)
     source = torch.rand(2, 3, 16, 16)

@@ -90,6 +90,27 @@ def test_attacks_on_a_pair_follow_its_members_in_turn(new_trainer):
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
 
+def test_whole_translations_look_into_the_mirror_as_the_samples_do(new_trainer):
+    trainer = new_trainer()
+    trainer.recipe = trainer.recipe.model_copy(
+        update={"sample_mirrored": True, "sample_coarse": (1.0,), "sample_steps": 4}
+    )
+    _, start = trainer.batch()
+    expected, one = start, PGD(steps=1, step_size=0.5)
+    for member, mirrored in ((0, False), (1, False), (0, True), (1, True)):
+        network = trainer.model.networks[member].alone()
+        towards = expected.flip(-1) if mirrored else expected
+        towards = attack(lambda x, network=network: network.energy(x, 1), towards, one)
+        expected = towards.flip(-1) if mirrored else towards
+    whole = trainer._attack(start, PGD(steps=4, step_size=0.5), 0, translated=True)
+    torch.testing.assert_close(whole, expected, rtol=0, atol=1e-6)
+    trainer.model.requires_grad_(False)
+    descent = trainer.recipe.descent_at(0)
+    *_, sample = walk(trainer.model.energy, start, descent, members=2)
+    ours = trainer._attack(start, trainer._translation(), 0, translated=True)
+    torch.testing.assert_close(ours, sample.x, rtol=0, atol=1e-6)
+
+
 def test_each_of_a_pair_learns_for_itself(new_trainer):
     """The slopes are those of each one's own loss and penalty, on the same pictures."""
     trainer = new_trainer()

@@ -25,9 +25,9 @@ WEIGHTS_FILE = "model.safetensors"
 # Raised when an older program could no longer read the card rightly: 2 brought other `arch`, and
 # `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
-# `exposure`; 6 `swish` of the network; 7 its `members`.
+# `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 7
+CARD_FORMAT = 8
 MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
@@ -44,6 +44,8 @@ class Descent(BaseModel):
         decay: see `translate.pgd.PGD`.
         coarse: shares of the moves that follow the energy as seen from one, two, … halvings away
             (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
+        mirrored: whether moves follow the energies of the picture and of its mirror image in turn
+            (`translate.guide.seen_from`): for targets that are the same in a mirror.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
         exposure: see `translate.pgd.PGD`.
         tone_lock, colour_lock, headroom, footroom, total_variation: see `translate.pgd.PGD`; what
@@ -56,6 +58,7 @@ class Descent(BaseModel):
     step_size: float = Field(gt=0, allow_inf_nan=False)
     decay: float = Field(default=0.0, ge=0, le=1)
     coarse: tuple[Unit, ...] = Field(default=(), max_length=7)
+    mirrored: bool = False
     smooth: float = Field(default=0.0, ge=0, le=64)
     exposure: float = Field(default=1.0, gt=0, le=1)
     tone_lock: Unit = 0.0
@@ -192,7 +195,8 @@ class Domain(BaseModel):
             raise ValueError(
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
-                "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need 7"
+                "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
+                "7, pgd.mirrored needs 8"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -211,6 +215,8 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if pgd.mirrored:
+        return 8
     if network.members > 1:
         return 7
     if network.swish:

@@ -1,4 +1,5 @@
-"""Which energy a move follows: from how far away, by which of several networks, or a blend."""
+"""Which energy a move follows: from how far away, by which of several networks, in a mirror, or a
+blend."""
 
 from __future__ import annotations
 
@@ -22,31 +23,45 @@ class SeenFrom:
     energy: ScaledEnergy
     halvings: int
     member: int | None = None
+    mirrored: bool = False
 
     def __call__(self, x: Tensor) -> Tensor:
         """(N,3,H,W) in [0,1] -> (N,)."""
+        if self.mirrored:
+            x = x.flip(-1)
         if self.member is None:
             return self.energy(x, halvings=self.halvings)
         return self.energy(x, halvings=self.halvings, member=self.member)
 
 
-def seen_from(energy: ScaledEnergy, halvings: Callable[[int], int], members: int = 1) -> Guide:
-    """A guide that follows one energy as seen from a distance which depends on the move, and by
-    one of its members: at each distance they take turns (incremental gradients, Bertsekas 2011).
+def seen_from(
+    energy: ScaledEnergy,
+    halvings: Callable[[int], int],
+    members: int = 1,
+    *,
+    mirrored: bool = False,
+) -> Guide:
+    """A guide that follows one energy as seen from a distance which depends on the move.
+
+    At each distance its members take turns (incremental gradients, Bertsekas 2011), and so do the
+    picture and its mirror image: what a network gets wrong on one side only cancels out.
 
     Args:
         energy: (N,3,H,W) in [0,1], a number of halvings and, of several, a member -> (N,).
         halvings: of a move; 0 is the usual energy.
         members: how many; one alone is the energy itself.
+        mirrored: whether every second turn of a member looks into the mirror.
     """
     halvings = cache(halvings)
 
     def guide(index: int) -> Energy | None:
         away = halvings(index)
-        if members > 1:
-            before = sum(halvings(earlier) == away for earlier in range(index))
-            return SeenFrom(energy, away, before % members)
-        return SeenFrom(energy, away) if away else None
+        before = sum(halvings(earlier) == away for earlier in range(index))
+        turn, member = divmod(before, members)
+        seen = SeenFrom(
+            energy, away, member if members > 1 else None, mirrored=mirrored and turn % 2 == 1
+        )
+        return None if seen == SeenFrom(energy, 0) else seen
 
     return guide
 

@@ -222,7 +222,8 @@ class Translator:
             generator = torch.Generator().manual_seed(options.seed)
         stop = self.domain.calibration.target if options.strength == "auto" else None
         x = placed(x, self.device)
-        guide = seen_from(self.energy, self.domain.pgd.halvings, self.domain.network.members)
+        own, members = self.domain.pgd, self.domain.network.members
+        guide = seen_from(self.energy, own.halvings, members, mirrored=own.mirrored)
         mask = None if mask is None else mask.to(self.device)
         for step in descend(
             self.energy,

@@ -11,7 +11,7 @@ def model_card(domain: Domain) -> str:
     stages = "\n".join(
         f"| {s['size']} | {s['updates']} | {s['batch_size']} | {s['learning_rate']:g} | "
         f"{s['k_start']}–{s['k_max']} | {s['step_size']:g} | {s['r1']:g} | {s.get('r2', 0):g} | "
-        f"{s.get('translated', 0):.0%} | {s.get('noise', 0):g} |"
+        f"{s.get('translated', 0):.0%} | {s.get('spoilt', 0):.0%} | {s.get('noise', 0):g} |"
         for s in t["recipe"]["stages"]
     )
     return f"""---
@@ -38,8 +38,8 @@ Terms of the weights: {domain.licence or "see the data's terms above."}
 {_start(t["recipe"].get("start", ""))}. Step sizes and R1 weights are for \
 {t["recipe"]["reference_size"]} px and scale with the size.
 
-| px | updates | batch | learning rate | K | step size | R1 | R2 | whole translations | noise |
-|---|---|---|---|---|---|---|---|---|---|
+| px | updates | batch | learning rate | K | step size | R1 | R2 | translated | spoilt | noise |
+|---|---|---|---|---|---|---|---|---|---|---|
 {stages}
 
 ## Measured

@@ -112,6 +112,9 @@ class Stage(_Settings):
             away (`EnergyModel.logit`), so that walks can go from coarse to fine.
         translated: share of the updates whose attack is a whole translation as the card's strength
             1 makes it, so that the network is told what is still wrong with its own results.
+        spoilt: share of the updates whose attack, of a third of K moves at most, starts from the
+            update's own targets, bent or with parts missing (`translate.training.spoiling`), so
+            that the network minds eyes that slip and mouths that are not there.
         noise: largest sigma of the Gaussian noise that both sides carry when the network tells them
             apart, each image its own up to this (Sønderby et al. 2017). It hides what no walk can
             reach, as the perfect flatness of a vector drawing, and calms the slopes.
@@ -131,12 +134,17 @@ class Stage(_Settings):
     r2: float = Field(default=0.0, ge=0)
     coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     translated: float = Field(default=0.0, ge=0, le=1)
+    spoilt: float = Field(default=0.0, ge=0, le=1)
     noise: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if sum(self.coarse) > 1:
             raise ValueError(f"coarse is {list(self.coarse)}; its shares may not exceed 1 together")
+        if self.translated + self.spoilt > 1:
+            raise ValueError(
+                f"translated {self.translated:g} and spoilt {self.spoilt:g} exceed 1 together"
+            )
         if self.k_start > self.k_max:
             raise ValueError(f"k_start {self.k_start} is above k_max {self.k_max}")
         return self
@@ -171,6 +179,7 @@ class Recipe(_Settings):
             √(3HW).
         sample_steps: PGD steps they take.
         sample_coarse: shares of their walk at each halving, see `Descent`.
+        sample_mirrored: whether they look into the mirror in turn, see `Descent`.
         sample_smooth: sigma of the blur they set out from, as a share of the size.
         sample_exposure: mean light they set out with, see `Descent`.
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
@@ -200,6 +209,7 @@ class Recipe(_Settings):
     sample_travel: float = Field(default=0.27, gt=0)
     sample_steps: int = Field(default=18, ge=1)
     sample_coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    sample_mirrored: bool = False
     sample_smooth: float = Field(default=0.0, ge=0, le=0.2)
     sample_exposure: float = Field(default=1.0, gt=0, le=1)
     sample_tone_lock: float = Field(default=0.0, ge=0, le=1)
@@ -237,6 +247,7 @@ class Recipe(_Settings):
             steps=self.sample_steps,
             step_size=round(self.sample_travel * math.sqrt(3) * size / self.sample_steps, 6),
             coarse=self.sample_coarse[: len(self.stages[stage].coarse)],
+            mirrored=self.sample_mirrored,
             smooth=self.sample_smooth * size,
             exposure=self.sample_exposure,
             tone_lock=self.sample_tone_lock,

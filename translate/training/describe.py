@@ -29,7 +29,7 @@ def describe_run(trainer: Trainer) -> str:
             f"{stage.k_max} (AUC above {stage.auc:g} or {stage.budget} updates each), "
             f"step size {recipe.step_size_at(index):.4g}, R1 {recipe.r1_at(index):.4g} "
             f"and R2 {recipe.r2_at(index):.4g} every {recipe.r1_every}, noise {stage.noise:g}, "
-            f"whole translations {stage.translated:g}"
+            f"whole translations {stage.translated:g}, spoilt targets {stage.spoilt:g}"
         )
     data, start = trainer.batch()
     lines.append(f"first batch: p_data {_shape(data)}, p_0 {_shape(start)}")

@@ -30,7 +30,8 @@ def walk(
         members: of the energy.
     """
     pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
-    return descend(energy, source, pgd, guide=seen_from(energy, descent.halvings, members))
+    guide = seen_from(energy, descent.halvings, members, mirrored=descent.mirrored)
+    return descend(energy, source, pgd, guide=guide)
 
 
 def write_samples(

@@ -25,6 +25,7 @@ from translate.training.config import Augment, Recipe, Source, Stage
 from translate.training.data import Mix, load_images
 from translate.training.losses import auc
 from translate.training.objectives import Objectives
+from translate.training.spoiling import spoilt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,8 @@ class Report:
     Attributes:
         stage, update, k: where the run stands.
         halvings: how far off the network looked from, see `EnergyModel.logit`.
-        translated: whether the attack was a whole translation, see `Stage`.
+        translated, spoilt: whether the attack was a whole translation, or one on targets with
+            something wrong in them, see `Stage`.
         loss: binary loss.
         r1, r2: ½·E‖∇f‖² of data and of attacked images at the stage's resolution, NaN on updates
             without it.
@@ -50,6 +52,7 @@ class Report:
     k: int
     halvings: int
     translated: bool
+    spoilt: bool
     loss: float
     r1: float
     r2: float
@@ -148,9 +151,14 @@ class Trainer:
         started = time.perf_counter()
         stage, position = self.stage, self.position
         data, start = self.batch()
-        translated = self._draw(999_961) < stage.translated
+        kind = self._draw(999_961)
+        translated = kind < stage.translated
+        spoil = not translated and kind < stage.translated + stage.spoilt
         halvings = 0 if translated else self._halvings()
         pgd = self._translation() if translated else self._pgd()
+        if spoil:
+            start = spoilt(data, self._generator(999_949))
+            pgd = replace(pgd, steps=int(self._draw(999_931) * (1 + pgd.steps // 3)))
         attacked = self._attack(start, pgd, halvings, translated)
         loss, (r1, r2), logits = self._losses(data, attacked, halvings)
         slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
@@ -168,6 +176,7 @@ class Trainer:
             k=position.k,
             halvings=halvings,
             translated=translated,
+            spoilt=spoil,
             loss=float(loss),
             r1=float(r1),
             r2=float(r2),
@@ -265,7 +274,8 @@ class Trainer:
         def away(move: int) -> int:
             return whole.halvings(move) if translated else halvings
 
-        guide = seen_from(self._energy, away, self.model.config.members)
+        members, mirrored = self.model.config.members, translated and whole.mirrored
+        guide = seen_from(self._energy, away, members, mirrored=mirrored)
         energy = SeenFrom(self._energy, halvings)
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
@@ -313,7 +323,7 @@ class Trainer:
         position.total_updates += 1
         position.total_images += stage.batch_size
         position.seconds += report.seconds
-        if report.halvings or report.translated:
+        if report.halvings or report.translated or report.spoilt:
             return  # K follows what the whole network can do
         position.k_update += 1
         position.aucs = [*position.aucs, report.auc][-stage.auc_window :]
