@@ -3,8 +3,8 @@ what is bundled now.
 
     python docs/pictures.py
 
-docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg and slopes.jpg
-show networks of the past, too.
+docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg and
+mirror.jpg show networks of the past, too.
 """
 
 from __future__ import annotations

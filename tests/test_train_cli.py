@@ -267,6 +267,9 @@ def test_networks_of_one_shape_join(
     )
     for name, value in mean.items():
         torch.testing.assert_close(value, (ours[name] + theirs[name]) / 2, rtol=2e-3, atol=2e-3)
+    stored = load_file(tmp_path / "m" / WEIGHTS_FILE)
+    long = {name for name, value in stored.items() if value.dtype != torch.float16}
+    assert long == {"head.linear.weight", "head.linear.bias"}
     odd = write_domain(tmp_path / "odd", size=32, channels=(4, 8, 16))
     for flag in ("--member", "--average"):
         refused = cli("export", whole, tmp_path / "e", *exported[3:], flag, odd)
