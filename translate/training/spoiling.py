@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from translate.device import placed
 from translate.smooth import slow_part, smoothed
 
 WARPED, WHOLE = 0.5, 0.3  # share of pictures that are bent; of pictures without a gap
@@ -29,7 +30,7 @@ def spoilt(x: Tensor, generator: torch.Generator) -> Tensor:
         generator: on the CPU, whatever x is on.
 
     Returns:
-        (N,3,H,W) float32 in [0,1], on the device of x.
+        (N,3,H,W) float32 in [0,1], on the device of x, as `placed`.
     """
     device = x.device
     if device.type == "mps":  # torch samples no bicubic grid there up to 2.12
@@ -42,7 +43,7 @@ def spoilt(x: Tensor, generator: torch.Generator) -> Tensor:
     dull = _uniform(x, (0.0, 1.0), generator) < DULL
     filling = torch.where(dull, smoothed(x, x.shape[-1] / 48), around / weight)
     soft = smoothed(missing, x.shape[-1] / 170)
-    return torch.lerp(x, filling, soft.expand_as(x)).clamp_(0.0, 1.0).to(device)
+    return placed(torch.lerp(x, filling, soft.expand_as(x)).clamp_(0.0, 1.0), device)
 
 
 def _uniform(x: Tensor, between: tuple[float, float], generator: torch.Generator) -> Tensor:
