@@ -21,7 +21,7 @@ from huggingface_hub import constants
 from tests.conftest import Result, write_domain
 from tests.hub_server import Fault, Hub, Repo
 from translate import DomainError, EnergyModel, Translator
-from translate.domain import CARD_FILE, WEIGHTS_FILE, read_domain
+from translate.domain import CARD_FILE, CARD_FORMAT, WEIGHTS_FILE, read_domain
 from translate.hub import BUNDLED, find_domain, open_domain
 from translate.hub.address import Address, parse_address
 from translate.hub.cache import cached_domains, remove
@@ -195,7 +195,8 @@ def test_failures_are_one_sentence_with_the_remedy(hub: Hub, files: dict[str, by
     Path(constants.HF_TOKEN_PATH).write_text(hub.token)
     open_domain(NAME)
     assert "not in the cache" in refused("someone/nothing", offline=True)
-    repo.commit({CARD_FILE: json.dumps(json.loads(files[CARD_FILE]) | {"format": 9}).encode()})
+    newer = json.loads(files[CARD_FILE]) | {"format": CARD_FORMAT + 1}
+    repo.commit({CARD_FILE: json.dumps(newer).encode()})
     assert "update the program" in refused()
     for missing in (CARD_FILE, WEIGHTS_FILE):
         hub.repos["a/b"] = Repo()

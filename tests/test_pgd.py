@@ -205,6 +205,22 @@ def test_move_lengths(norm, decay):
         assert pgd.length(k) == pytest.approx(0.02 * (1 - decay * k / 5))
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_moves_of_all_lengths_are_one_function(masked):
+    """So that a GPU records one of them and replays it as all: see `Replay`."""
+    called = set()
+
+    def run(move, *tensors):
+        called.add(move)
+        return move(*tensors)
+
+    mask = torch.ones(SHAPE, dtype=torch.bool) if masked else None
+    for pgd in (PGD(steps=5, step_size=0.02, decay=0.9), PGD(steps=3, step_size=0.05)):
+        list(descend(bowl, images(0), pgd, mask=mask, run=run, measured=False))
+        attack(bowl, images(0), pgd, run=run)
+    assert len(called) <= 2  # the first state's energy is asked for
+
+
 def test_random_start_needs_a_generator():
     pgd = PGD(steps=1, step_size=1, random_start=0.1)
     with pytest.raises(SettingsError, match="generator"):
@@ -535,10 +551,10 @@ def test_reference_gradient_against_central_differences(kind):
 # The numeric check notices each of these mistakes
 
 BALL = "project_ball(x, source, pgd.eps, pgd.norm)"
-LENGTH = "self.length(index)"
+LENGTH = "pgd.length(index)"
 UNIT = "scale_to(gradient, length)"
 MISTAKES = {
-    "uphill": ("length = pgd.step_size", "length = -pgd.step_size"),
+    "uphill": (LENGTH, "-pgd.length(index)"),
     "box before ball": (
         f"{BALL}.clamp(0.0, 1.0)",
         "project_ball(x.clamp(0.0, 1.0), source, pgd.eps, pgd.norm)",
@@ -549,10 +565,10 @@ MISTAKES = {
     "wrong ball": (BALL, 'project_ball(x, source, pgd.eps, "linf")'),
     "one norm for the batch": (UNIT, "length / gradient.norm()"),
     "one norm per channel": (UNIT, "length / gradient.norm(dim=(2, 3), keepdim=True)"),
-    "not normalised": (UNIT, "torch.tensor(length)"),
+    "not normalised": (UNIT, "length"),
     "no sign": ("gradient.sign()", "gradient"),
-    "no decay": (LENGTH, "self.step_size"),
-    "decay late by one": (LENGTH, "self.length(index - 1)"),
+    "no decay": (LENGTH, "pgd.step_size"),
+    "decay late by one": (LENGTH, "pgd.length(index - 1)"),
     "mask not in the gradient": ("gradient = gradient * mask", "pass"),
     "mask not in the result": ("torch.where(mask, x, source)", "torch.where(mask, x, 0.5)"),
     "stops above": ("value > stop", "value < stop"),

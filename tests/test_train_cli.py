@@ -20,8 +20,10 @@ from safetensors.torch import load_file
 from tests.conftest import Result, pixels, write_domain
 from translate import Options, Translator
 from translate.domain import WEIGHTS_FILE
+from translate.options import own_pgd
 from translate.pgd import value_and_gradient
 from translate.training.checkpoint import latest
+from translate.training.config import load_recipe
 
 RECIPE = """
 name = "toy"
@@ -267,6 +269,13 @@ def test_networks_of_one_shape_join(
     )
     for name, value in mean.items():
         torch.testing.assert_close(value, (ours[name] + theirs[name]) / 2, rtol=2e-3, atol=2e-3)
+    given = ("--average", other, "--average-share", 0.2)
+    mostly = cli("export", whole, tmp_path / "n", *exported[3:], *given)
+    assert mostly.code == 0, mostly.err
+    mean = Translator.load(str(tmp_path / "n"), device="cpu").model.state_dict()
+    for name, value in mean.items():
+        expected = 0.8 * ours[name] + 0.2 * theirs[name]
+        torch.testing.assert_close(value, expected, rtol=2e-3, atol=2e-3)
     stored = load_file(tmp_path / "m" / WEIGHTS_FILE)
     long = {name for name, value in stored.items() if value.dtype != torch.float16}
     assert long == {"head.linear.weight", "head.linear.bias"}
@@ -283,13 +292,23 @@ def test_a_newer_recipe_changes_words_and_sampling_but_not_the_network(
     text = (data / "toy.toml").read_text()
     newer, small = tmp_path / "newer.toml", tmp_path / "small.toml"
     longer = text.replace("channels = [4, 8, 8]", "channels = [4, 8, 8]\nblocks = [2, 3]")
-    longer = longer.replace('name = "toy"', 'name = "newer"\nsample_headroom = 0.5')
+    for old, new in (
+        ('name = "toy"', 'name = "newer"\nsample_headroom = 0.5\ndecay = 0.6\nsample_reach = 0.1'),
+        ("sample_steps = 4\nsample_travel = 0.2", "sample_steps = 12\nsample_travel = 0.9"),
+    ):
+        assert old in longer
+        longer = longer.replace(old, new)
     newer.write_text(longer + text[text.rindex("[[stages]]") :])  # one stage more
     exported = ("export", whole, tmp_path / "a", "--data", data, "--device", "cpu")
     done = cli(*exported, "--recipe", newer)
     assert done.code == 0, done.err
     domain = Translator.load(str(tmp_path / "a"), device="cpu").domain
     assert (domain.name, domain.pgd.headroom) == ("newer", 0.5)
+    asked = load_recipe(str(newer)).descent_at(-1)
+    assert 1 <= domain.pgd.steps < asked.steps  # the first moves of the whole walk, as they were
+    ours, whole_walk = (own_pgd(walked, 32, 32) for walked in (domain.pgd, asked))
+    for move in range(domain.pgd.steps):
+        assert ours.length(move) == pytest.approx(whole_walk.length(move), rel=1e-5)
     assert domain.network.depths == (1, 1)
     small.write_text(text.replace("size = 32", "size = 16"))
     refused = cli(*exported, "--recipe", small)

@@ -484,6 +484,24 @@ def test_lengths_grow_with_the_size_and_r1_with_its_square(new_trainer):
     assert (as_is.step_size_at(1), as_is.r1_at(1)) == (0.5, 0.1)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.8, 1.0])
+def test_attacks_and_samples_slow_down_and_travel_as_far(new_trainer, decay):
+    trainer = new_trainer({"k_start": 5, "k_max": 5}, decay=decay, as_sampled=0.5)
+    plain = new_trainer({"k_start": 5, "k_max": 5}).recipe.descent_at(0)
+    kinds = set()
+    for update in range(9):
+        trainer.position.total_updates = update
+        attacks = trainer._pgd()
+        kinds.add(attacks.tone_sigma)  # the samples' own, or as it comes
+        for pgd, travel in ((attacks, 5 * 0.5), (trainer._translation(), plain.travel)):
+            assert pgd.length(pgd.steps) == pytest.approx(pgd.length(0) * (1 - decay))
+            assert pgd.travel == pytest.approx(travel, rel=1e-5)
+    assert len(kinds) == 2
+    assert 0.5 < trainer.update().travel <= 1 + 1e-5
+    trainer.position.k = 0
+    assert trainer._pgd().steps == 0
+
+
 def test_reports_tell_r1_and_travel_where_there_are_any(new_trainer):
     trainer = new_trainer({"auc": 1.0, "updates": 6, "r2": 0.1})
     reports = [trainer.update() for _ in range(6)]

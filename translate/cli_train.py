@@ -81,6 +81,9 @@ def export(
         str | None,
         typer.Option(help="Domain whose weights are averaged with these: where the run set out."),
     ] = None,
+    average_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of that domain's weights in the average.")
+    ] = 0.5,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
@@ -102,6 +105,7 @@ def export(
         recipe=None if recipe is None else load_recipe(recipe),
         joined=None if member is None else EnergyModel.from_pretrained(member),
         averaged=None if average is None else EnergyModel.from_pretrained(average),
+        averaged_share=average_share,
     )
     share = domain.metrics["share_at_or_below_data_median"]
     print(f"{out}: strength 1.0 is {domain.pgd.steps} steps; {100 * share:.0f} % reach the target")

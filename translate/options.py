@@ -43,8 +43,8 @@ class Options:
     """How far and where to walk.
 
     Attributes:
-        strength: 0…1 of the calibrated travel, or `auto`: until the energy reaches the median of
-            real target images, and no further than 1.
+        strength: 0…1 of the calibrated walk, its first moves; or `auto`: until the energy reaches
+            the median of real target images, and no further than 1.
         steps: PGD moves; None takes the domain's, scaled by the strength.
         step_size: L2 length of a move, in [0,1] pixels at the network's own size; None takes the
             domain's.
@@ -110,14 +110,17 @@ class Options:
         share = 1.0 if self.strength == "auto" else self.strength
         ratio = math.sqrt(height * width) / domain.network.size
         steps, length = self.steps, own.step_size if self.step_size is None else self.step_size
+        decay = own.decay
         if steps is None:
             steps = math.ceil(own.steps * share - 1e-9)
             length *= own.steps * share / max(steps, 1)  # whole steps, the travel kept
+            decay *= steps / own.steps  # the first moves of the whole walk
         sampled = own_pgd(own, height, width)
         return replace(
             sampled,
             steps=steps,
             step_size=max(length * ratio, 1e-9),
+            decay=decay,
             eps=math.inf if self.eps is None else self.eps * ratio,
             smooth=own.smooth * ratio,
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),

@@ -114,12 +114,18 @@ class PGD:
         """Length of move `index` (0 is the first)."""
         return self.step_size * (1 - self.decay * index / max(self.steps, 1))
 
+    @property
+    def travel(self) -> float:
+        """Summed length of all moves."""
+        return sum(map(self.length, range(self.steps)))
+
     def at(self, index: int) -> PGD:
-        """What of these settings move `index` (0 is the first) needs: equal for equal moves."""
+        """What of these settings move `index` (0 is the first) needs beside its length: equal for
+        equal moves."""
         return replace(
             self,
             steps=1,
-            step_size=self.length(index),
+            step_size=1.0,
             decay=0.0,
             random_start=0.0,
             smooth=self.smooth if index == 0 else 0.0,
@@ -194,7 +200,7 @@ def descend(
             asked = measured or index == 0 or stop is not None
             followed = (guide(index) if guide else None) or energy
             move = _Move(energy, followed, pgd.at(index), asked)
-            value, moved = run(move, x, source, *masks)
+            value, moved = run(move, x, source, _length(x, pgd, index), *masks)
         if stop is not None:
             active = active & (value > stop)
         yield Step(index, x, value, l2_norm(x - source), active)
@@ -226,7 +232,8 @@ def attack(
     run = run or _directly
     for index in range(pgd.steps):
         followed = (guide(index) if guide else None) or energy
-        _, x = run(_Move(energy, followed, pgd.at(index), asked=False), x, source)
+        move = _Move(energy, followed, pgd.at(index), asked=False)
+        _, x = run(move, x, source, _length(x, pgd, index))
     return x
 
 
@@ -279,12 +286,12 @@ def value_and_gradient(energy: Energy, x: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """One move as a function of the pictures alone; equal moves launch the same kernels.
+    """One move as a function of the pictures and its length; equal ones launch the same kernels.
 
     Attributes:
         energy: the one that is asked for.
         followed: the one that leads.
-        pgd: see `PGD.at`.
+        pgd: see `PGD.at`; of its lengths none is read.
         asked: whether the energy of x is wanted where it costs a look.
     """
 
@@ -294,14 +301,19 @@ class _Move:
     asked: bool
 
     def __call__(
-        self, x: Tensor, source: Tensor, mask: Tensor | None = None
+        self, x: Tensor, source: Tensor, length: Tensor, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Energy of x, if it is asked for or known anyway, and where the move leads from there."""
         energy, followed, place = self.energy, self.followed, _place(x, source, self.pgd, mask)
         value, gradient = value_and_gradient(followed, place)
         if followed != energy or place is not x:
             value = _value(energy, x) if self.asked else torch.full_like(value, math.nan)
-        return value, _moved(place, gradient, source, self.pgd, mask)
+        return value, _moved(place, gradient, length, source, self.pgd, mask)
+
+
+def _length(x: Tensor, pgd: PGD, index: int) -> Tensor:
+    """Of a move, () on the pictures' device, so that moves of all lengths are one function."""
+    return x.new_full((), pgd.length(index))
 
 
 def _directly(move: _Move, *tensors: Tensor) -> tuple[Tensor, Tensor]:
@@ -318,7 +330,9 @@ def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
     return x if place is x else _project(place, source, pgd, mask)
 
 
-def _moved(x: Tensor, gradient: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
+def _moved(
+    x: Tensor, gradient: Tensor, length: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None
+) -> Tensor:
     gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
     speed = None
     if pgd.headroom > 0 or pgd.footroom > 0:
@@ -333,11 +347,10 @@ def _moved(x: Tensor, gradient: Tensor, source: Tensor, pgd: PGD, mask: Tensor |
         slope = variation_slope(x) if mask is None else variation_slope(x) * mask
         steepness = l2_norm(gradient).view(-1, 1, 1, 1)  # 0 where the energy has no gradient
         gradient = gradient.addcmul(slope, steepness * scale_to(slope, pgd.total_variation))
-    length = pgd.step_size
     if pgd.norm == "l2":
         moved = x.addcmul(gradient, scale_to(gradient, length), value=-1)
     else:
-        moved = x.sub(gradient.sign(), alpha=length)
+        moved = x.addcmul(gradient.sign(), length, value=-1)
     return _project(moved, source, pgd, mask)
 
 

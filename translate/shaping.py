@@ -18,7 +18,7 @@ def l2_norm(x: Tensor) -> Tensor:
     return cast("Tensor", torch.linalg.vector_norm(x.flatten(1), dim=1))
 
 
-def scale_to(x: Tensor, length: float) -> Tensor:
+def scale_to(x: Tensor, length: Tensor | float) -> Tensor:
     """(N,C,H,W) -> (N,1,1,1): the factor that gives each sample this length; zeros stay zeros."""
     return (length / l2_norm(x).clamp_min(TINY)).view(-1, 1, 1, 1)
 

@@ -169,7 +169,7 @@ class Translator:
         """See `Frame`: a share of the calibrated fall of energy over the calibrated travel."""
         own, calibration = self.domain.pgd, self.domain.calibration
         ratio = math.sqrt(window.out_width * window.out_height) / self.domain.network.size
-        travel = own.steps * own.step_size * ratio
+        travel = own.travel * ratio
         return HARDLY * (calibration.source[10] - calibration.target) / max(travel, 1e-9)
 
     def _descend_pieces(

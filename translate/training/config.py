@@ -170,6 +170,9 @@ class Recipe(_Settings):
             starts from random ones. See `translate.training.beginnings`.
         reference_size: pixels at which step sizes and R1 weights are given. PGD lengths grow
             with √(3HW), so with the size; R1 weights with its square. 0: given per stage as is.
+        decay: how much shorter the last move of an attack and of the samples is than the first, of
+            the same travel: in [0,1]. Where long last moves would jump to and fro, a network learns
+            to make them (see docs/training.md, "Moves that slow down").
         as_sampled: share of the updates whose attack moves as the samples do (locks, headroom,
             total variation), so that the network knows where such walks lead.
         r1_every: R1 and R2 on every n-th update, n times as strong.
@@ -202,6 +205,7 @@ class Recipe(_Settings):
     seed: int = 0
     start: str = ""
     reference_size: int = Field(default=0, ge=0)
+    decay: float = Field(default=0.0, ge=0, le=1)
     as_sampled: float = Field(default=0.0, ge=0, le=1)
     r1_every: int = Field(default=1, ge=1)
     ema: float = Field(default=0.999, ge=0, lt=1)
@@ -242,10 +246,12 @@ class Recipe(_Settings):
 
     def descent_at(self, stage: int) -> Descent:
         """How samples are walked in a stage: all `sample_steps` moves."""
-        size = self.stages[stage].size
+        size, steps, decay = self.stages[stage].size, self.sample_steps, self.decay
+        travel = self.sample_travel * math.sqrt(3) * size
         return Descent(
-            steps=self.sample_steps,
-            step_size=round(self.sample_travel * math.sqrt(3) * size / self.sample_steps, 6),
+            steps=steps,
+            step_size=round(travel / Descent(steps=steps, step_size=1, decay=decay).travel, 6),
+            decay=decay,
             coarse=self.sample_coarse[: len(self.stages[stage].coarse)],
             mirrored=self.sample_mirrored,
             smooth=self.sample_smooth * size,

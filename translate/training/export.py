@@ -68,6 +68,7 @@ def export(
     recipe: Recipe | None = None,
     joined: EnergyModel | None = None,
     averaged: EnergyModel | None = None,
+    averaged_share: float = 0.5,
 ) -> Domain:
     """Write `config.json`, `model.safetensors` and `README.md`.
 
@@ -88,6 +89,7 @@ def export(
             what both draw stays, and much of what either gets wrong goes (Wortsman et al. 2022,
             "Robust fine-tuning of zero-shot models"). Of all means the one in half precision is
             taken: everything is measured on it, and packing it changes nothing.
+        averaged_share: in [0,1]; share of that model's weights in the mean.
 
     Raises:
         TrainingError: the checkpoint is damaged, the recipe holds no images out or has no stage
@@ -98,7 +100,7 @@ def export(
     model = EnergyModel(saved.recipe.network_at(saved.position.stage))
     model.load_state_dict(saved.ema)
     if averaged is not None:
-        _average(model, averaged)
+        _average(model, averaged, averaged_share)
     if joined is not None:
         model = _joined(model, joined)
     model.on(device).requires_grad_(False)
@@ -134,7 +136,8 @@ def export(
     weights = {k: v.contiguous().cpu() for k, v in weights.items()}
     with atomic_path(out / WEIGHTS_FILE) as temporary:
         temporary.write_bytes(save(weights, {"format": "pt"}))
-    pgd = descent.model_copy(update={"steps": steps})
+    decay = round(descent.decay * steps / descent.steps, 6)  # moves stay as long as they were
+    pgd = descent.model_copy(update={"steps": steps, "decay": decay})
     domain = Domain(
         format=card_format(model.config, pgd),
         name=recipe.name,
@@ -217,12 +220,12 @@ def _part(name: str) -> str:
 
 
 @torch.no_grad()
-def _average(model: EnergyModel, other: EnergyModel) -> None:
+def _average(model: EnergyModel, other: EnergyModel, share: float) -> None:
     if other.config != model.config:
         raise TrainingError("the averaged network has another shape than the checkpoint's")
     theirs = dict(other.named_parameters())
     for name, own in model.named_parameters():
-        own.lerp_(theirs[name], 0.5)
+        own.lerp_(theirs[name], share)
         if _part(name):
             own.copy_(own.half())
 

@@ -169,7 +169,7 @@ class Trainer:
             )
         self.optimizer.step()
         self._average()
-        travel = l2_norm(attacked - start).mean() / max(pgd.steps * pgd.step_size, 1e-12)
+        travel = l2_norm(attacked - start).mean() / max(pgd.travel, 1e-12)
         report = Report(
             stage=position.stage,
             update=position.update,
@@ -241,8 +241,11 @@ class Trainer:
 
     def _pgd(self) -> PGD:
         """This update's attack of K steps, bent as the samples' moves are, or plain."""
+        pgd = PGD(steps=self.position.k, step_size=1, decay=self.recipe.decay)
         length = self.recipe.step_size_at(self.position.stage)
-        pgd = PGD(steps=self.position.k, step_size=length)
+        if pgd.steps:
+            length *= pgd.steps / pgd.travel
+        pgd = replace(pgd, step_size=length)
         if self._draw(999_979) >= self.recipe.as_sampled:
             return pgd
         sampled = self._translation()

@@ -87,7 +87,7 @@ class Walk:
 
     @property
     def reach(self) -> float:
-        """Strength of the final state: the share of the calibrated travel that was walked."""
+        """Strength of the final state: the share of the calibrated walk."""
         return self.strength(self.last)
 
     def strength(self, index: int) -> float:
