@@ -19,6 +19,7 @@ from tests.limits import memory_within
 from translate import DomainError, EnergyModel, Translator
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, read_domain
 from translate.hub import bundled_domains, find_domain, open_domain
+from translate.options import own_pgd
 
 
 @pytest.fixture
@@ -259,3 +260,17 @@ def test_every_distance_has_its_share_of_every_part_of_a_walk() -> None:
         assert [walk[:moves].count(k) for k in range(3)] == [moves / 4, moves / 4, moves / 2]
     assert Descent(steps=3, step_size=1.0).halvings(5) == 0
     assert Descent(steps=3, step_size=1.0, coarse=(1.0,)).halvings(5) == 1
+
+
+@pytest.mark.parametrize(
+    ("decay", "lengths", "words"),
+    [
+        (0.0, [2.0, 2.0, 2.0, 2.0], "4 steps of 2"),
+        (0.8, [2.0, 1.6, 1.2, 0.8], "4 steps of 2, the last of 0.8"),
+    ],
+)
+def test_a_descent_tells_how_far_it_goes(decay: float, lengths: list[float], words: str) -> None:
+    descent = Descent(steps=4, step_size=2, decay=decay)
+    assert descent.travel == pytest.approx(sum(lengths))
+    assert [own_pgd(descent, 8, 8).length(k) for k in range(4)] == pytest.approx(lengths)
+    assert descent.in_words == words

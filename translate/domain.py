@@ -87,6 +87,13 @@ class Descent(BaseModel):
         return chosen
 
     @property
+    def in_words(self) -> str:
+        """How many moves of which length, for people."""
+        last = self.step_size * (1 - self.decay * (self.steps - 1) / self.steps)
+        slower = f", the last of {last:.3g}" if self.decay else ""
+        return f"{self.steps} steps of {self.step_size:.3g}{slower}"
+
+    @property
     def travel(self) -> float:
         """Summed length of all moves, in [0,1] pixels."""
         return self.step_size * self.steps * (1 - self.decay * (self.steps - 1) / (2 * self.steps))

@@ -41,7 +41,7 @@ Terms of the weights: {domain.licence}
 
 ## Energies
 
-{energies}. Strength 1.0 is {domain.pgd.steps} steps of {domain.pgd.step_size:.3g} (L2 in [0,1] \
+{energies}. Strength 1.0 is {domain.pgd.in_words} (L2 in [0,1] \
 pixels).
 
 | median energy | value |

@@ -45,7 +45,7 @@ translate image me.jpg out.png --domain {repo}
 {_sources("Start images of the attack (p_0)", domain.p_0)}
 ## Calibration
 
-Strength 1.0 is {domain.pgd.steps} steps of {domain.pgd.step_size:.4g} (L2, pixels in [0,1]). \
+Strength 1.0 is {domain.pgd.in_words} (L2, pixels in [0,1]). \
 Energies of held-out images:
 
 {_energies(domain.calibration)}

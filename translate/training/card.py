@@ -45,7 +45,7 @@ Terms of the weights: {domain.licence or "see the data's terms above."}
 ## Measured
 
 On {m["held_out_sources"]} photos and {m["held_out_data"]} target images kept out of training, at \
-strength 1.0 ({domain.pgd.steps} steps of {domain.pgd.step_size:.3g}, L2 in [0,1] pixels):
+strength 1.0 ({domain.pgd.in_words}, L2 in [0,1] pixels):
 
 | figure | value |
 |---|---|

@@ -45,6 +45,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "step": index,
         "steps": walk.total,
         "step_size": pgd.step_size,
+        "decay": pgd.decay,
         "eps": options.eps,
         "seed": options.seed,
         "tone_lock": pgd.tone_lock,
