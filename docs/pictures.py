@@ -3,7 +3,7 @@ what is bundled now.
 
     python docs/pictures.py
 
-docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg and
+docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg,
 mirror.jpg and ripples.jpg show networks of the past, too.
 """
 
