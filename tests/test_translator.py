@@ -72,16 +72,17 @@ def test_strength_is_a_share_of_the_travel(
 
 @pytest.mark.parametrize("strength", [1 / 3, 0.5, 1.0])
 def test_a_strength_is_the_beginning_of_the_whole_walk(
-    tiny: Translator, photo: Path, strength: float
+    tiny_domain: Path, photo: Path, strength: float
 ) -> None:
     """Moves that slow down are as long as in the whole walk, so that the slider goes back."""
-    slower = tiny.domain.pgd.model_copy(update={"decay": 0.9})
-    tiny.domain = tiny.domain.model_copy(update={"pgd": slower})
-    whole = list(tiny.frames(photo))
-    *_, last = tiny.frames(photo, Options(strength=strength))
+    slow = Translator.load(str(tiny_domain), **CPU)
+    pgd = slow.domain.pgd.model_copy(update={"decay": 0.9})
+    slow.domain = slow.domain.model_copy(update={"pgd": pgd})
+    whole = list(slow.frames(photo))
+    *_, last = slow.frames(photo, Options(strength=strength))
     torch.testing.assert_close(last.step.x, whole[last.index].step.x, rtol=0, atol=1e-5)
     assert last.index == round(6 * strength)
-    assert Options(steps=3).pgd(tiny.domain, 32, 32).decay == 0.9  # another whole walk
+    assert Options(steps=3).pgd(slow.domain, 32, 32).decay == 0.9  # another whole walk
 
 
 def test_strength_zero_is_the_photo(tiny: Translator, photo: Path) -> None:
