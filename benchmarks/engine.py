@@ -27,7 +27,8 @@ from translate.device import DTYPES, autocast, has_native_bfloat16, pick_device,
 from translate.domain import WEIGHTS_FILE, read_domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.networks.config import NetworkConfig
-from translate.pgd import PGD, descend
+from translate.pgd import descend
+from translate.pgd_settings import PGD
 from translate.replay import Replay
 
 DOMAIN = Path(__file__).parents[1] / "weights" / "anime"

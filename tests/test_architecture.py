@@ -20,7 +20,7 @@ MODULES = {
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
     ("errors", "allocator", "replay", "smooth"),
-    ("guide", "networks", "shaping"),
+    ("guide", "networks", "pgd_settings", "shaping"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "masking", "matting"),
     ("glasses", "pasting", "skin"),

@@ -12,7 +12,9 @@ from translate.errors import SettingsError
 from translate.evaluation.apgd import Attack, apgd, checkpoints
 from translate.evaluation.metrics import auroc
 from translate.networks.config import NetworkConfig
-from translate.pgd import PGD, attack, l2_norm
+from translate.pgd import attack
+from translate.pgd_settings import PGD
+from translate.shaping import l2_norm
 from translate.training.losses import binary_loss
 
 SIZE = 32

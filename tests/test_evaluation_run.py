@@ -26,7 +26,7 @@ from translate.evaluation.neighbours import nearest
 from translate.evaluation.ood import _start
 from translate.evaluation.sets import as_tensor, read_set
 from translate.framing import extract, find_window
-from translate.pgd import l2_norm
+from translate.shaping import l2_norm
 
 SIZE = 32
 

@@ -21,7 +21,8 @@ from translate import pgd as engine
 from translate.domain import Descent
 from translate.errors import SettingsError
 from translate.guide import blend, seen_from
-from translate.pgd import PGD, attack, descend
+from translate.pgd import attack, descend
+from translate.pgd_settings import PGD
 from translate.shaping import EDGE, variation_slope
 from translate.smooth import slow_part, smoothed
 

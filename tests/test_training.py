@@ -27,7 +27,8 @@ from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.framing import FaceSquare, extract, find_window
 from translate.networks.config import NetworkConfig
-from translate.pgd import PGD, attack, descend
+from translate.pgd import attack, descend
+from translate.pgd_settings import PGD
 from translate.training import checkpoint, data, losses, objectives
 from translate.training import export as export_module
 from translate.training import trainer as trainer_module

@@ -14,7 +14,8 @@ from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.networks.config import NetworkConfig
-from translate.pgd import PGD, attack
+from translate.pgd import attack
+from translate.pgd_settings import PGD
 from translate.training import checkpoint, losses
 from translate.training.config import Recipe
 from translate.training.samples import walk, write_samples

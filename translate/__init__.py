@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from translate.frame import Frame as Frame
     from translate.guide import blend as blend
     from translate.options import Options as Options
-    from translate.pgd import PGD as PGD
     from translate.pgd import Step as Step
     from translate.pgd import descend as descend
+    from translate.pgd_settings import PGD as PGD
     from translate.translator import Score as Score
     from translate.translator import Translator as Translator
 
 _HOMES = {
-    "PGD": "pgd",
+    "PGD": "pgd_settings",
     "DeviceError": "errors",
     "Domain": "domain",
     "DomainError": "errors",

@@ -41,14 +41,14 @@ class Descent(BaseModel):
     Attributes:
         steps: how many moves.
         step_size: L2 length of one move, in [0,1] pixels at the network's size.
-        decay: see `translate.pgd.PGD`.
+        decay: see `pgd_settings.PGD`.
         coarse: shares of the moves that follow the energy as seen from one, two, … halvings away
             (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
         mirrored: whether moves follow the energies of the picture and of its mirror image in turn
             (`translate.guide.seen_from`): for targets that are the same in a mirror.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
-        exposure: see `translate.pgd.PGD`.
-        tone_lock, colour_lock, headroom, footroom, total_variation: see `translate.pgd.PGD`; what
+        exposure: see `pgd_settings.PGD`.
+        tone_lock, colour_lock, headroom, footroom, total_variation: see `pgd_settings.PGD`; what
             is slow there is wider than `TONE` of the picture.
     """
 

@@ -10,7 +10,7 @@ from translate.domain import TONE, Descent, Domain
 from translate.errors import SettingsError
 from translate.framing import Faces, Framing
 from translate.image_io import DEFAULT_MAX_PIXELS
-from translate.pgd import PGD
+from translate.pgd_settings import PGD
 
 SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
 BENDS = ("tone_lock", "colour_lock", "headroom", "footroom", "total_variation")

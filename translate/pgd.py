@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from translate.errors import SettingsError
 from translate.guide import Energy, Guide
+from translate.pgd_settings import DIMMING, PGD
 from translate.shaping import (
     TINY,
     dimming,
@@ -23,114 +24,7 @@ from translate.shaping import (
 )
 from translate.smooth import smoothed
 
-DIMMING = 4  # moves in which a picture sinks to `PGD.exposure`
 Run = Callable[..., tuple[Tensor, Tensor]]  # a `_Move` and the tensors that it takes -> its result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PGD:
-    """Settings of the descent.
-
-    Attributes:
-        steps: how many moves, ≥ 0.
-        step_size: length of one move in the chosen norm, pixels in [0,1].
-        eps: radius of the ball around the source that the result stays in, same norm.
-        norm: `l2` moves along the normalised gradient, `linf` along its sign.
-        decay: in [0,1]; move k has length step_size · (1 − decay · k/steps).
-        random_start: L2 or Linf radius of the noise added to the source before the first move;
-            needs a generator.
-        smooth: sigma in pixels of the Gaussian blur that the first move sets out from, ≥ 0; the
-            blur takes away what the walk would have to, as skin texture on the way to a drawing.
-        exposure: in (0,1]; mean value that a brighter picture is brought down to, all its values
-            by one factor, in the course of the first `DIMMING` moves, beside those moves: day for
-            night. A dark walk sets out from there, and no white sky has to lose its light first.
-        tone_lock: in [0,1]; share of the gradient's slow part that every move leaves out, so that
-            broad light and colour stay the source's and the whole length of a move goes into
-            structure. The slow part is positive semidefinite, so the move still leads downhill.
-        colour_lock: the same for the gradient's colour part, its difference to grey: at 1 only
-            brightness changes.
-        tone_sigma: in pixels; changes much wider than that are slow.
-        headroom: in [0,1]; how much slower a value moves near black and white than in the middle of
-            the range (affine scaling, as interior-point methods have it for a box), so that
-            faces are not blown out. At 1 a value there does not move at all.
-        footroom: in [0,1]; how much slower a value moves the darker it is. At 1 its speed is
-            proportional to its light, as exposure changes it (exponentiated gradient), so that
-            shadows keep what is in them while the bright parts of a day turn into night.
-        total_variation: in [0,1); weight of the direction that flattens the picture beside the
-            energy's own, of weight 1: flat areas with clear edges instead of grain.
-
-    Raises:
-        SettingsError: a value is out of range.
-    """
-
-    steps: int
-    step_size: float
-    eps: float = math.inf
-    norm: Literal["l2", "linf"] = "l2"
-    decay: float = 0.0
-    random_start: float = 0.0
-    smooth: float = 0.0
-    exposure: float = 1.0
-    tone_lock: float = 0.0
-    colour_lock: float = 0.0
-    tone_sigma: float = 12.0
-    headroom: float = 0.0
-    footroom: float = 0.0
-    total_variation: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise SettingsError(f"steps is {self.steps}; use 0 or more")
-        if not (0 < self.step_size < math.inf):
-            raise SettingsError(f"step_size is {self.step_size}; use a positive number")
-        if not self.eps > 0:
-            raise SettingsError(f"eps is {self.eps}; use a positive number")
-        if self.norm not in ("l2", "linf"):
-            raise SettingsError(f"norm is {self.norm!r}; use 'l2' or 'linf'")
-        if not 0 <= self.decay <= 1:
-            raise SettingsError(f"decay is {self.decay}; use a number from 0 to 1")
-        if not 0 <= self.random_start < math.inf:
-            raise SettingsError(f"random_start is {self.random_start}; use 0 or more")
-        if not 0 <= self.smooth < math.inf:
-            raise SettingsError(f"smooth is {self.smooth}; use 0 or more")
-        if not 0 < self.exposure <= 1:
-            raise SettingsError(f"exposure is {self.exposure}; use a number above 0, 1 at most")
-        if not 0 <= self.tone_lock <= 1:
-            raise SettingsError(f"tone_lock is {self.tone_lock}; use a number from 0 to 1")
-        if not 0 <= self.colour_lock <= 1:
-            raise SettingsError(f"colour_lock is {self.colour_lock}; use a number from 0 to 1")
-        if not 0 < self.tone_sigma < math.inf:
-            raise SettingsError(f"tone_sigma is {self.tone_sigma}; use a positive number")
-        if not 0 <= self.headroom <= 1:
-            raise SettingsError(f"headroom is {self.headroom}; use a number from 0 to 1")
-        if not 0 <= self.footroom <= 1:
-            raise SettingsError(f"footroom is {self.footroom}; use a number from 0 to 1")
-        if not 0 <= self.total_variation < 1:
-            raise SettingsError(
-                f"total_variation is {self.total_variation}; use a number from 0 to below 1"
-            )
-
-    def length(self, index: int) -> float:
-        """Length of move `index` (0 is the first)."""
-        return self.step_size * (1 - self.decay * index / max(self.steps, 1))
-
-    @property
-    def travel(self) -> float:
-        """Summed length of all moves."""
-        return sum(map(self.length, range(self.steps)))
-
-    def at(self, index: int) -> PGD:
-        """What of these settings move `index` (0 is the first) needs beside its length: equal for
-        equal moves."""
-        return replace(
-            self,
-            steps=1,
-            step_size=1.0,
-            decay=0.0,
-            random_start=0.0,
-            smooth=self.smooth if index == 0 else 0.0,
-            exposure=self.exposure if index < DIMMING else 1.0,
-        )
 
 
 @dataclass(frozen=True, slots=True)

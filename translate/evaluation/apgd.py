@@ -11,7 +11,8 @@ from torch import Tensor
 
 from translate.errors import SettingsError
 from translate.guide import Energy
-from translate.pgd import l2_norm, project_ball, value_and_gradient
+from translate.pgd import project_ball, value_and_gradient
+from translate.shaping import l2_norm
 
 MOMENTUM = 0.75  # α: share of the new move; the rest is the last one
 PROGRESS = 0.75  # ρ: share of moves that must have lowered the energy, or the length is halved

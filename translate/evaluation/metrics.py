@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from translate.pgd import l2_norm
+from translate.shaping import l2_norm
 
 Array = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]

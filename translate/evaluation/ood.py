@@ -19,7 +19,7 @@ from translate.evaluation.plots import ood_plot
 from translate.evaluation.provenance import provenance
 from translate.evaluation.sets import ImageSet, as_tensor, spans
 from translate.evaluation.tables import ood_table
-from translate.pgd import l2_norm
+from translate.shaping import l2_norm
 from translate.translator import Translator
 
 Energies = npt.NDArray[np.float32]

@@ -19,7 +19,7 @@ from translate.evaluation.sets import ImageSet, as_tensor, spans
 from translate.image_io import to_array
 from translate.imageset import Images, fit
 from translate.options import Options
-from translate.pgd import l2_norm
+from translate.shaping import l2_norm
 from translate.translator import Translator
 
 WALK = Options(strength=1.0)
