@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.conftest import EXAMPLES, Result, pixels, write_domain
 from translate import Options, SettingsError, Translator, framing, pasting, translator
-from translate.faces import _distinct, find_faces, flaw
+from translate.faces import _Detectors, _distinct, find_faces, flaw
 from translate.framing import Window, extract, find_windows
 from translate.pasting import paste, paste_all
 from translate.pgd import Step
@@ -168,6 +168,14 @@ def test_a_soft_but_honest_portrait_is_taken() -> None:
     photo = cv2.GaussianBlur(wall(280, 230, (head(), 0, 0)), (0, 0), 1.5)
     (face,) = find_faces(photo, every=True)
     assert flaw(photo, face) is None
+
+
+def test_searches_at_once_share_no_detector_and_later_ones_do() -> None:
+    detectors = _Detectors()
+    with detectors.one() as first, detectors.one() as second:
+        assert first is not second
+    with detectors.one() as later:
+        assert later in (first, second)
 
 
 def test_a_box_inside_a_larger_one_is_the_same_face() -> None:

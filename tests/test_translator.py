@@ -11,7 +11,15 @@ import torch
 from PIL import Image
 
 from tests.conftest import EXAMPLES, pixels
-from translate import DeviceError, InputError, Options, SettingsError, Translator
+from translate import (
+    DeviceError,
+    InputError,
+    Options,
+    SettingsError,
+    Translator,
+    faces,
+    glasses,
+)
 from translate.options import BENDS
 
 CPU = {"device": "cpu", "dtype": "float32"}
@@ -238,3 +246,24 @@ def test_bundled_anime_moves_a_face_into_the_domain() -> None:
     assert first.note is None
     assert first.energy > calibration.target
     assert last.energy < (first.energy + calibration.target) / 2
+
+
+def test_loading_leaves_nothing_to_load_to_the_first_photo(monkeypatch):
+    """Neither the search for faces nor the one for glasses: the first photo is not slower."""
+    loaded = []
+
+    def spied(what, load):
+        def spy(*arguments):
+            loaded.append(what)
+            return load(*arguments)
+
+        return spy
+
+    monkeypatch.setattr(faces, "_detectors", faces._Detectors())
+    monkeypatch.setattr(faces.cv2, "CascadeClassifier", spied("faces", faces.cv2.CascadeClassifier))
+    monkeypatch.setattr(glasses, "load_file", spied("glasses", glasses.load_file))
+    glasses._network.cache_clear()
+    translator = Translator.load("anime")
+    assert sorted(loaded) == ["faces", "glasses"]
+    translator(EXAMPLES / "hopper.jpg", Options(steps=1))
+    assert sorted(loaded) == ["faces", "glasses"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Literal, cast
 
 import cv2
@@ -61,6 +62,12 @@ def find_faces(rgb: Pixels, *, every: bool) -> list[Face]:
         if faces:
             return _distinct([(x * across, y * down, w / scale) for x, y, w in faces])
     return []
+
+
+def prepare_faces() -> None:
+    """Load what the first search would have to."""
+    with _detectors.one():
+        pass
 
 
 def flaw(rgb: Pixels, face: Face) -> Flaw | None:
@@ -168,13 +175,14 @@ def _detect(grey: Pixels, *, neighbours: int, scale: float, smallest: int) -> li
 
 def _windows(grey: Pixels, *, scale: float, smallest: int, largest: int) -> list[Box]:
     """Windows of these sizes that look like a face."""
-    boxes = _detector.get().detectMultiScale(
-        grey,
-        scaleFactor=scale,
-        minNeighbors=0,
-        minSize=(smallest, smallest),
-        maxSize=(largest, largest),
-    )
+    with _detectors.one() as detector:
+        boxes = detector.detectMultiScale(
+            grey,
+            scaleFactor=scale,
+            minNeighbors=0,
+            minSize=(smallest, smallest),
+            maxSize=(largest, largest),
+        )
     return [(int(x), int(y), int(w), int(h)) for x, y, w, h in boxes]
 
 
@@ -184,16 +192,23 @@ def _grouped(windows: list[Box], *, neighbours: int) -> list[Face]:
     return [(float(x + w / 2), float(y + h / 2), float(w)) for x, y, w, h in boxes]
 
 
-class _Detector(threading.local):
-    """OpenCV's bundled frontal-face cascade, one per thread: detection writes into it."""
+class _Detectors:
+    """OpenCV's bundled frontal-face cascade, once per search under way: it writes into it."""
 
-    loaded: cv2.CascadeClassifier | None = None
+    def __init__(self) -> None:
+        self._idle: SimpleQueue[cv2.CascadeClassifier] = SimpleQueue()
 
-    def get(self) -> cv2.CascadeClassifier:
-        if self.loaded is None:
+    @contextmanager
+    def one(self) -> Iterator[cv2.CascadeClassifier]:
+        try:
+            detector = self._idle.get_nowait()
+        except Empty:
             folder = Path(cv2.__file__).parent / "data"
-            self.loaded = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_alt2.xml"))
-        return self.loaded
+            detector = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_alt2.xml"))
+        try:
+            yield detector
+        finally:
+            self._idle.put(detector)
 
 
-_detector = _Detector()
+_detectors = _Detectors()

@@ -108,6 +108,11 @@ def _sides(marked: Mask) -> tuple[Mask, Mask]:
     return marked[:, : SEEN[0] // 2], marked[:, SEEN[0] // 2 :]
 
 
+def prepare_glasses() -> None:
+    """Load what the first search would have to, and start its threads."""
+    _judged(np.zeros((SEEN[1], SEEN[0], 3), np.uint8))
+
+
 def _judged(face: Pixels) -> Floats:
     """`SEEN` levels -> (128,192) float32: how likely glasses hide each pixel."""
     return _workers().submit(_judge, face).result()

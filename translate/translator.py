@@ -17,8 +17,10 @@ from translate.device import autocast, pick_device, pick_dtype, placed
 from translate.domain import Domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
+from translate.faces import prepare_faces
 from translate.frame import Frame, joined
 from translate.framing import FaceSquare, Window, find_windows
+from translate.glasses import prepare_glasses
 from translate.guide import seen_from
 from translate.hub import open_domain
 from translate.image_io import (
@@ -99,7 +101,12 @@ class Translator:
         place = pick_device(device)
         precision = pick_dtype(dtype, place)
         card, weights = open_domain(domain, revision=revision, offline=offline)
-        return cls(card, load_energy_model(card.network, weights), place, precision)
+        translator = cls(card, load_energy_model(card.network, weights), place, precision)
+        if card.framing == "face":
+            prepare_faces()
+        if card.face_glasses:
+            prepare_glasses()
+        return translator
 
     def __call__(self, photo: Source, options: Options = DEFAULTS) -> Image.Image | Pixels:
         """Translate one photo.
