@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -199,7 +199,7 @@ class _Detectors:
         self._idle: SimpleQueue[cv2.CascadeClassifier] = SimpleQueue()
 
     @contextmanager
-    def one(self) -> Iterator[cv2.CascadeClassifier]:
+    def one(self) -> Generator[cv2.CascadeClassifier]:
         try:
             detector = self._idle.get_nowait()
         except Empty:
