@@ -152,7 +152,7 @@ class Trainer:
             self._next_stage()
         started = time.perf_counter()
         stage, position = self.stage, self.position
-        data = self._batch(self.p_data)
+        data, start = self.batch()
         kind = self._draw(999_961)
         translated = kind < stage.translated
         spoil = not translated and kind < stage.translated + stage.spoilt
@@ -161,8 +161,6 @@ class Trainer:
         if spoil:
             start = spoilt(data, self._generator(999_949))
             pgd = replace(pgd, steps=int(self._draw(999_931) * (1 + pgd.steps // 3)))
-        else:
-            start = self._batch(self.p_0)
         attacked = self._attack(start, pgd, halvings, translated)
         loss, (r1, r2), logits = self._losses(data, attacked, halvings)
         slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
@@ -195,10 +193,11 @@ class Trainer:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """p_data and p_0 images of the next update, (N,3,H,W) float32 in [0,1] each."""
-        return self._batch(self.p_data), self._batch(self.p_0)
-
-    def _batch(self, mix: Mix) -> Tensor:
-        return mix.batch(self.position.total_updates, self.stage.batch_size, self.device)
+        number, count = self.position.total_updates, self.stage.batch_size
+        return (
+            self.p_data.batch(number, count, self.device),
+            self.p_0.batch(number, count, self.device),
+        )
 
     def _use(self, model: EnergyModel, ema: EnergyModel) -> None:
         self.model = model.on(self.device)
