@@ -84,7 +84,7 @@ class Translator:
         revision: str | None = None,
         offline: bool = False,
     ) -> Self:
-        """Load a domain by name, by folder, or from the Hub.
+        """Load a domain by name, by folder, or from the Hub, and what its first photo will need.
 
         Args:
             domain: bundled name, a folder with `config.json` and `model.safetensors`, or
