@@ -293,6 +293,24 @@ def test_formats_are_told_by_content(tmp_path: Path, suffix: str) -> None:
     assert np.abs(read_photo(wrong).rgb.astype(int) - picture()).mean() < 12
 
 
+def test_plugins_are_loaded_when_a_file_needs_them(tmp_path: Path) -> None:
+    """A JPEG takes a few of Pillow's plugins; WebP and TIFF are read after it all the same."""
+    names = ["a.jpg", "a.webp", "a.tif"]
+    for name in names:
+        Image.fromarray(picture()).save(tmp_path / name)
+    program = (
+        "import sys\n"
+        "from translate.image_io import read_photo\n"
+        "for name in sys.argv[1:]:\n"
+        "    shape = read_photo(name).rgb.shape\n"
+        "    print(shape, 'PIL.WebPImagePlugin' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program, *names]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    shape = picture().shape
+    assert done.stdout.splitlines() == [f"{shape} {loaded}" for loaded in (False, True, True)]
+
+
 def test_animation_gives_its_first_frame(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     frames = [Image.new("RGB", (8, 8), c) for c in ("red", "blue")]
