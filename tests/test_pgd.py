@@ -24,7 +24,7 @@ from translate.guide import blend, seen_from
 from translate.pgd import attack, descend
 from translate.pgd_settings import PGD
 from translate.shaping import EDGE, variation_slope
-from translate.smooth import slow_part, smoothed
+from translate.smooth import flattened, slow_part, smoothed
 
 SHAPE = (3, 3, 5, 6)
 TOLERANCE = 1e-5
@@ -852,6 +852,8 @@ def test_tone_lock_does_not_mix_a_batch():
         {"total_variation": 1.0},
         {"total_variation": -0.1},
         {"total_variation": math.nan},
+        {"flatten": -0.1},
+        {"flatten": math.nan},
     ],
 )
 def test_settings_of_the_shape_of_moves_are_checked(wrong):
@@ -893,6 +895,56 @@ def test_total_variation_takes_the_noise_and_leaves_the_edges():
     assert noise[1] < 0.8 * noise[0]
     edge = [float((x[..., 16:, 8] - x[..., 16:, 7]).mean()) for x in (source, flat)]
     assert edge[1] > 0.9 * edge[0]
+
+
+def guided(channel, edge):
+    """The guided filter of one channel by itself in NumPy, window by window."""
+    height, width = channel.shape
+    share, shift, out = (np.zeros_like(channel) for _ in range(3))
+
+    def window(values, y, x):
+        return values[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3]
+
+    for y, x in np.ndindex(height, width):
+        spread = window(channel, y, x).var()
+        share[y, x] = spread / (spread + edge**2)
+        shift[y, x] = window(channel, y, x).mean() * (1 - share[y, x])
+    for y, x in np.ndindex(height, width):
+        out[y, x] = window(share, y, x).mean() * channel[y, x] + window(shift, y, x).mean()
+    return out
+
+
+def test_flattened_is_the_guided_filter():
+    x = torch.rand(2, 3, 9, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    found = flattened(x, 0.2)
+    for picture, channel in np.ndindex(2, 3):
+        expected = guided(x[picture, channel].numpy(), 0.2)
+        np.testing.assert_allclose(found[picture, channel].numpy(), expected, atol=1e-12)
+    assert flattened(x, 0.0) is x
+
+
+def test_flattened_takes_ripples_and_leaves_edges():
+    x = 0.2 + 0.6 * (torch.arange(32) >= 16).float().expand(1, 3, 32, 32)
+    x = x + 0.03 * torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    flat = flattened(x, 0.06)
+    ripples = [float(picture[..., :10].diff(dim=-2).abs().mean()) for picture in (x, flat)]
+    assert ripples[1] < 0.3 * ripples[0]
+    edge = [float((picture[..., 16] - picture[..., 15]).mean()) for picture in (x, flat)]
+    assert edge[1] > 0.9 * edge[0]
+
+
+def test_moves_set_out_from_a_flattened_picture_where_the_settings_say_so():
+    source = stripes_and_noise()
+    still = PGD(steps=3, step_size=1.0, flatten=0.06, flatten_at=(1,))
+    first, second, third, last = (
+        step.x for step in descend(lambda x: 0 * x.flatten(1).sum(1), source, still)
+    )
+    assert torch.equal(second, first)
+    torch.testing.assert_close(third, flattened(source, 0.06).clamp(0, 1))
+    assert torch.equal(last, third)
+    mask = torch.zeros(1, 1, *source.shape[-2:], dtype=torch.bool)
+    *_, masked = descend(lambda x: x.flatten(1).sum(1), source, still, mask=mask)
+    assert torch.equal(masked.x, source)
 
 
 def test_without_a_gradient_total_variation_does_not_move_either():

@@ -267,3 +267,14 @@ def test_loading_leaves_nothing_to_load_to_the_first_photo(monkeypatch):
     assert sorted(loaded) == ["faces", "glasses"]
     translator(EXAMPLES / "hopper.jpg", Options(steps=1))
     assert sorted(loaded) == ["faces", "glasses"]
+
+
+def test_a_wish_for_no_total_variation_leaves_ripples_too() -> None:
+    domain = Translator.load("anime").domain
+    own = Options().pgd(domain, 256, 256)
+    assert (own.flatten, own.flatten_at) == (domain.pgd.flatten, domain.pgd.flatten_at)
+    assert own.flatten > 0
+    assert Options(total_variation=0.0).pgd(domain, 256, 256).flatten == 0
+    assert Options(total_variation=0.2).pgd(domain, 256, 256).flatten == own.flatten
+    half = Options(strength=0.5).pgd(domain, 256, 256)
+    assert half.flatten_at == own.flatten_at  # the first moves of the same walk

@@ -110,7 +110,9 @@ def _open(file: IO[bytes], where: str) -> Image.Image:
     heif = prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS
     factory = _heif_factory(where) if heif else _factory(prefix)
     if factory is None:
-        message = f"Cannot read {where}: it is not an image in a known format; use PNG, JPEG or WebP."
+        message = (
+            f"Cannot read {where}: it is not an image in a known format; use PNG, JPEG or WebP."
+        )
         raise InputError(message)
     file.seek(0)
     try:

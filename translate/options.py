@@ -35,6 +35,8 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         headroom=descent.headroom,
         footroom=descent.footroom,
         total_variation=descent.total_variation,
+        flatten=descent.flatten,
+        flatten_at=descent.flatten_at,
     )
 
 
@@ -56,7 +58,8 @@ class Options:
         colour_lock: the same for all colour: at 1 only brightness changes.
         headroom: 0…1, how much black and white are avoided; None takes the domain's.
         footroom: 0…1, how much shadows keep what is in them; None takes the domain's.
-        total_variation: 0 to below 1, how flat areas become; None takes the domain's.
+        total_variation: 0 to below 1, how flat areas become; None takes the domain's. At 0 what
+            the domain flattens on the way stays, too.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
         faces: with face framing, `all` that are found or the `largest`.
         keep_glasses: leave glasses as they are, or let them dissolve; None takes the
@@ -123,6 +126,7 @@ class Options:
             decay=decay,
             eps=math.inf if self.eps is None else self.eps * ratio,
             smooth=own.smooth * ratio,
+            flatten=0.0 if self.total_variation == 0 else own.flatten,
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
             **self._bends(),
         )

@@ -22,7 +22,7 @@ from translate.shaping import (
     unlocked,
     variation_slope,
 )
-from translate.smooth import smoothed
+from translate.smooth import flattened, smoothed
 
 Run = Callable[..., tuple[Tensor, Tensor]]  # a `_Move` and the tensors that it takes -> its result
 
@@ -215,10 +215,12 @@ def _directly(move: _Move, *tensors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
-    """Where a move sets out from: x, or at the start of a walk x smoothed or darker."""
+    """Where a move sets out from: x, or x smoothed, flattened or darker."""
     place = x
     if pgd.smooth > 0:
         place = smoothed(place, pgd.smooth)
+    if pgd.flatten > 0:
+        place = flattened(place, pgd.flatten)
     if pgd.exposure < 1:
         place = place * dimming(source, pgd.exposure) ** (1 / DIMMING)
     return x if place is x else _project(place, source, pgd, mask)

@@ -42,6 +42,10 @@ class PGD:
             shadows keep what is in them while the bright parts of a day turn into night.
         total_variation: in [0,1); weight of the direction that flattens the picture beside the
             energy's own, of weight 1: flat areas with clear edges instead of grain.
+        flatten: in [0,1]; some moves set out from a picture whose fine differences, those below
+            this one, are flattened (`translate.smooth.flattened`): the moves before leave ripples
+            and specks, and the ones after draw again what belongs there.
+        flatten_at: those moves; 0 is the first.
 
     Raises:
         SettingsError: a value is out of range.
@@ -61,6 +65,8 @@ class PGD:
     headroom: float = 0.0
     footroom: float = 0.0
     total_variation: float = 0.0
+    flatten: float = 0.0
+    flatten_at: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -93,6 +99,8 @@ class PGD:
             raise SettingsError(
                 f"total_variation is {self.total_variation}; use a number from 0 to below 1"
             )
+        if not 0 <= self.flatten <= 1:
+            raise SettingsError(f"flatten is {self.flatten}; use a number from 0 to 1")
 
     def length(self, index: int) -> float:
         """Length of move `index` (0 is the first)."""
@@ -114,4 +122,6 @@ class PGD:
             random_start=0.0,
             smooth=self.smooth if index == 0 else 0.0,
             exposure=self.exposure if index < DIMMING else 1.0,
+            flatten=self.flatten if index in self.flatten_at else 0.0,
+            flatten_at=(),
         )

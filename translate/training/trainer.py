@@ -251,7 +251,8 @@ class Trainer:
         if self._draw(999_979) >= self.recipe.as_sampled:
             return pgd
         sampled = self._translation()
-        return replace(sampled, steps=pgd.steps, step_size=length, smooth=0.0, exposure=1.0)
+        short = replace(sampled, steps=pgd.steps, step_size=length)
+        return replace(short, smooth=0.0, exposure=1.0, flatten=0.0)
 
     def _translation(self) -> PGD:
         size = self.stage.size
