@@ -485,6 +485,15 @@ def test_lengths_grow_with_the_size_and_r1_with_its_square(new_trainer):
     assert (as_is.step_size_at(1), as_is.r1_at(1)) == (0.5, 0.1)
 
 
+def test_only_whole_translations_are_flattened_on_the_way(new_trainer):
+    """An attack of K moves is shorter than the walk that the moves of a recipe belong to."""
+    flat = {"sample_flatten": 0.1, "sample_flatten_at": (2,)}
+    trainer = new_trainer({"k_start": 5, "k_max": 5}, as_sampled=1.0, **flat)
+    assert trainer._pgd().at(2).flatten == 0
+    assert trainer._translation().at(2).flatten == 0.1
+    assert trainer._translation().at(3).flatten == 0
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.8, 1.0])
 def test_attacks_and_samples_slow_down_and_travel_as_far(new_trainer, decay):
     trainer = new_trainer({"k_start": 5, "k_max": 5}, decay=decay, as_sampled=0.5)

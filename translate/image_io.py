@@ -125,7 +125,7 @@ def _open(file: IO[bytes], where: str) -> Image.Image:
 
 def _factory(prefix: bytes) -> _Factory | None:
     """The plugin for a file that begins like this. Few are loaded unless one of the others is
-    needed: all forty take half as long as finding a face."""
+    needed: all forty take 24 ms, two thirds of what finding a face does."""
     for load in (Image.preinit, Image.init):
         load()
         for name in READABLE:
