@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 import torch
@@ -407,3 +410,32 @@ def test_from_further_off_only_the_coarse_levels_speak():
     for halvings in (-1, 3):
         with pytest.raises(SettingsError, match="halvings"):
             model.logit(x, halvings)
+
+
+def test_loading_imports_no_compiler(tmp_path):
+    """torch's compiler and what it brings take ten times as long to import as a domain to load."""
+    shapes = {
+        "levels": {},
+        "stargan-v2": {"arch": "stargan-v2"},
+        "resnet50": {"arch": "resnet50", "head": "pooled", "size": 32, "channels": (4,) * 4},
+    }
+    for name, changes in shapes.items():
+        model = network(**changes)
+        save_file(model.state_dict(), tmp_path / f"{name}.safetensors")
+        (tmp_path / f"{name}.json").write_text(model.config.model_dump_json())
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from translate import Translator\n"
+        "from translate.energy import load_energy_model\n"
+        "from translate.networks.config import NetworkConfig\n"
+        "for name in sys.argv[2:]:\n"
+        "    config = NetworkConfig.model_validate_json(Path(name + '.json').read_text())\n"
+        "    load_energy_model(config, Path(name + '.safetensors'))\n"
+        "Translator.load('anime')(sys.argv[1])\n"
+        "assert not {'torch._dynamo', 'torch._inductor', 'sympy'} & set(sys.modules)\n"
+    )
+    photo = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
+    command = [sys.executable, "-c", program, str(photo), *shapes]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

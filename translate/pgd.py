@@ -229,7 +229,7 @@ def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
 def _moved(
     x: Tensor, gradient: Tensor, length: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None
 ) -> Tensor:
-    gradient = gradient.float().nan_to_num(0.0, 0.0, 0.0)
+    gradient = torch.empty_like(x).copy_(gradient).nan_to_num_(0.0, 0.0, 0.0)  # ordered as x is
     speed = None
     if pgd.headroom > 0 or pgd.footroom > 0:
         speed = room(x, pgd.headroom, pgd.footroom).sqrt_()  # half before the locks, half after

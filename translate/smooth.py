@@ -29,16 +29,19 @@ def flattened(x: Tensor, edge: float) -> Tensor:
     """
     if edge == 0:
         return x
-    mean = _box(x)
-    spread = (_box(x.square()) - mean.square()).clamp_min(0.0)
+    part = 1 / _sums(torch.ones_like(x[:1, :1]))  # of one pixel in the mean over its window
+    mean = _sums(x).mul_(part)
+    spread = _sums(x.square()).mul_(part).sub_(mean.square()).clamp_min_(0.0)
     share = spread / (spread + edge * edge)
-    return _box(share) * x + _box(mean * (1 - share))
+    return (_sums(share).mul_(x)).add_(_sums(mean.mul_(1 - share))).mul_(part)
 
 
-def _box(x: Tensor) -> Tensor:
-    """Mean over the pixels of a window around each that lie in the picture."""
+def _sums(x: Tensor) -> Tensor:
+    """Over the pixels of a window around each that lie in the picture; on a CPU that takes a tenth
+    of the time of a pooling, which stays with one channel at a time."""
+    padded = F.pad(x, (FLAT_RADIUS,) * 4)
     size = 2 * FLAT_RADIUS + 1
-    return F.avg_pool2d(x, size, stride=1, padding=FLAT_RADIUS, count_include_pad=False)
+    return padded.unfold(2, size, 1).sum(dim=-1).unfold(3, size, 1).sum(dim=-1)
 
 
 def smoothed(x: Tensor, sigma: float, *, across: bool = True) -> Tensor:
@@ -78,16 +81,10 @@ def slow_part(x: Tensor, sigma: float) -> Tensor:
     shrink = int(sigma / 2)
     if shrink < 2:
         return smoothed(x, sigma)
-    count, channels, height, width = x.shape
-    (into, out_of), (narrow, widen) = (
-        _through_fewer(length, shrink, sigma / shrink, x.dtype, x.device)
-        for length in (height, width)
+    (few_rows, rows), (few_columns, columns) = (
+        _through_fewer(length, shrink, sigma / shrink, x.dtype, x.device) for length in x.shape[-2:]
     )
-    rows = x.permute(0, 2, 3, 1).reshape(count, height, width * channels)
-    few = torch.matmul(into, rows).view(count, len(into), width, channels)
-    blurred = torch.matmul(widen, torch.matmul(narrow, few))
-    rows = torch.matmul(out_of, blurred.view(count, len(into), width * channels))
-    return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+    return rows @ (few_rows @ x @ few_columns.T) @ columns.T
 
 
 @lru_cache(maxsize=32)

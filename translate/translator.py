@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from translate.device import autocast, pick_device, pick_dtype, placed
+from translate.device import autocast, pick_device, pick_dtype
 from translate.domain import Domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
@@ -228,7 +228,7 @@ class Translator:
         if options.seed is not None:
             generator = torch.Generator().manual_seed(options.seed)
         stop = self.domain.calibration.target if options.strength == "auto" else None
-        x = placed(x, self.device)
+        x = x.to(self.device).contiguous()
         own, members = self.domain.pgd, self.domain.network.members
         guide = seen_from(self.energy, own.halvings, members, mirrored=own.mirrored)
         mask = None if mask is None else mask.to(self.device)
