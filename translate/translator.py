@@ -230,7 +230,9 @@ class Translator:
         stop = self.domain.calibration.target if options.strength == "auto" else None
         x = x.to(self.device).contiguous()
         own, members = self.domain.pgd, self.domain.network.members
-        guide = seen_from(self.energy, own.halvings, members, mirrored=own.mirrored)
+        guide = seen_from(
+            self.energy, own.halvings, members, mirrored=own.mirrored, jitter=own.jitter
+        )
         mask = None if mask is None else mask.to(self.device)
         for step in descend(
             self.energy,

@@ -30,7 +30,9 @@ def walk(
         members: of the energy.
     """
     pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
-    guide = seen_from(energy, descent.halvings, members, mirrored=descent.mirrored)
+    guide = seen_from(
+        energy, descent.halvings, members, mirrored=descent.mirrored, jitter=descent.jitter
+    )
     return descend(energy, source, pgd, guide=guide)
 
 
