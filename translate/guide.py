@@ -46,16 +46,15 @@ class SeenFrom:
 
 def shifted(x: Tensor, by: int, axis: int) -> Tensor:
     """As seen through a window `by` pixels further along an axis (−2 down, −1 right); beyond the
-    border its last row or column goes on.
-
-    Out of parts and not padded: on a CUDA device the gradient of padding differs from call to call.
+    border its last row or column goes on, and takes no gradient back: there it would add up to a
+    frame around the picture.
     """
     length = x.shape[axis]
     beyond = min(abs(by), length - 1)
     if beyond == 0:
         return x
     kept = x.narrow(axis, beyond if by > 0 else 0, length - beyond)
-    edge = x.narrow(axis, length - 1 if by > 0 else 0, 1)
+    edge = x.detach().narrow(axis, length - 1 if by > 0 else 0, 1)
     edge = torch.cat([edge] * beyond, dim=axis)
     return torch.cat([kept, edge] if by > 0 else [edge, kept], dim=axis)
 
