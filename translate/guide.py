@@ -48,6 +48,11 @@ def shifted(x: Tensor, by: int, axis: int) -> Tensor:
     """As seen through a window `by` pixels further along an axis (−2 down, −1 right); beyond the
     border its last row or column goes on, and takes no gradient back: there it would add up to a
     frame around the picture.
+
+    Args:
+        x: (N,C,H,W).
+        by: pixels; more than there are leave the last row or column alone.
+        axis: see above.
     """
     length = x.shape[axis]
     beyond = min(abs(by), length - 1)

@@ -228,7 +228,7 @@ class Translator:
         if options.seed is not None:
             generator = torch.Generator().manual_seed(options.seed)
         stop = self.domain.calibration.target if options.strength == "auto" else None
-        x = x.to(self.device).contiguous()
+        x = x.to(self.device).contiguous()  # a CPU bends gradients faster colour by colour
         own, members = self.domain.pgd, self.domain.network.members
         guide = seen_from(
             self.energy, own.halvings, members, mirrored=own.mirrored, jitter=own.jitter
