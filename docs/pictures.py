@@ -4,7 +4,7 @@ what is bundled now.
     python docs/pictures.py
 
 docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg,
-mirror.jpg, ripples.jpg, rounds.jpg, flattened.jpg and jitter.jpg show other networks or walks, too.
+mirror.jpg, ripples.jpg, rounds.jpg and flattened.jpg show networks or walks of the past, too.
 """
 
 from __future__ import annotations

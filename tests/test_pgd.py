@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from translate import pgd as engine
 from translate.domain import Descent
 from translate.errors import SettingsError
-from translate.guide import SeenFrom, blend, seen_from, shifted
+from translate.guide import blend, seen_from
 from translate.pgd import attack, descend
 from translate.pgd_settings import PGD
 from translate.shaping import EDGE, variation_slope
@@ -672,73 +672,6 @@ def test_a_mirrored_walk_moves_what_one_side_alone_would_not():
         assert (last.x[..., :2] < 0.5).all()
         assert (last.x[..., 2:] < 0.5).all() == right
         assert torch.equal(last.x, last.x.flip(-1)) == right
-
-
-@pytest.mark.parametrize("by", [-9, -4, -1, 0, 1, 3, 9])
-def test_a_shifted_window_goes_on_with_the_last_row(by):
-    x = torch.rand(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
-    for axis in (-2, -1):
-        length = x.shape[axis]
-        expected = np.take(x.numpy(), np.clip(np.arange(length) + by, 0, length - 1), axis)
-        assert np.array_equal(shifted(x, by, axis).numpy(), expected)
-        leaf = x.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(shifted(leaf, by, axis).sum(), leaf)
-        assert slope.max() == 1  # what is made up beyond the border pulls no one
-
-
-def test_jittered_looks_come_in_opposite_pairs_on_a_circle():
-    away = Descent(steps=30, step_size=1.0, coarse=(0.3, 0.2)).halvings
-
-    def energy(x, halvings, member=0):
-        return x.sum(dim=(1, 2, 3))
-
-    for jitter in (1.5, 4.0):
-        guide = seen_from(energy, away, members=2, mirrored=True, jitter=jitter)
-        plain = seen_from(energy, away, members=2, mirrored=True)
-        for halvings in (0, 1, 2):
-            moves = [index for index in range(30) if away(index) == halvings]
-            shifts = [guide(index).shift for index in moves]
-            for one, other in zip(shifts[::2], shifts[1::2], strict=False):
-                assert one == (-other[0], -other[1])
-            assert all(abs(math.hypot(*s) - jitter * 2**halvings) < 0.75 for s in shifts)
-            assert len(set(shifts[::2])) > 2  # each pair is turned
-            for index, shift in zip(moves, shifts, strict=True):
-                assert guide(index) == guide(index)  # an equal move for `Replay`
-                usual = plain(index)
-                assert guide(index) == SeenFrom(
-                    energy, halvings, usual.member, mirrored=usual.mirrored, shift=shift
-                )
-
-
-def test_a_jittered_walk_moves_what_every_second_pixel_alone_would_not():
-    """An energy that sees every fourth pixel only, as a grid in a network's slope does."""
-    source = torch.full((1, 3, 16, 16), 0.5)
-
-    def energy(x, halvings, member=0):
-        return x[..., ::2, ::2].sum(dim=(1, 2, 3))
-
-    moved = []
-    for jitter in (0.0, 1.5):
-        guide = seen_from(energy, lambda _: 0, jitter=jitter)
-        pgd = PGD(steps=16, step_size=0.1)
-        *_, last = descend(lambda x: energy(x, 0), source, pgd, guide=guide)
-        moved.append((last.x < 0.5).float().mean().item())
-    assert moved[0] == 0.25
-    assert moved[1] == 1.0
-
-
-def test_a_jittered_batch_is_that_many_photos_alone():
-    x = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-
-    def energy(x, halvings, member=0):
-        return (x[..., 1:, 1:] * x[..., :-1, :-1]).square().sum(dim=(1, 2, 3))
-
-    def end(x):
-        guide = seen_from(energy, lambda _: 1, jitter=1.5)
-        *_, last = descend(lambda x: energy(x, 0), x, PGD(steps=5, step_size=0.1), guide=guide)
-        return last.x
-
-    assert torch.allclose(end(x), torch.cat([end(one) for one in x.split(1)]), atol=1e-6)
 
 
 def test_smoothing_is_where_the_first_move_sets_out():

@@ -112,23 +112,6 @@ def test_whole_translations_look_into_the_mirror_as_the_samples_do(new_trainer):
     torch.testing.assert_close(ours, sample.x, rtol=0, atol=1e-6)
 
 
-def test_whole_translations_are_jittered_as_the_samples_are_and_attacks_are_not(new_trainer):
-    trainer = new_trainer()
-    _, start = trainer.batch()
-    pgd = PGD(steps=3, step_size=0.5)
-    attacked, whole = (trainer._attack(start, pgd, 1, translated=t) for t in (False, True))
-    trainer.recipe = trainer.recipe.model_copy(
-        update={"sample_jitter": 2.0, "sample_coarse": (1.0,), "sample_steps": 4}
-    )
-    again, jittered = (trainer._attack(start, pgd, 1, translated=t) for t in (False, True))
-    assert torch.equal(again, attacked)
-    assert not torch.allclose(jittered, whole, atol=1e-3)
-    trainer.model.requires_grad_(False)
-    *_, sample = walk(trainer.model.energy, start, trainer.recipe.descent_at(0), members=2)
-    ours = trainer._attack(start, trainer._translation(), 0, translated=True)
-    torch.testing.assert_close(ours, sample.x, rtol=0, atol=1e-6)
-
-
 def test_each_of_a_pair_learns_for_itself(new_trainer):
     """The slopes are those of each one's own loss and penalty, on the same pictures."""
     trainer = new_trainer()

@@ -278,16 +278,3 @@ def test_a_wish_for_no_total_variation_leaves_ripples_too() -> None:
     assert Options(total_variation=0.2).pgd(domain, 256, 256).flatten == own.flatten
     half = Options(strength=0.5).pgd(domain, 256, 256)
     assert half.flatten_at == own.flatten_at  # the first moves of the same walk
-
-
-def test_a_photo_is_walked_with_the_jitter_of_the_card() -> None:
-    translator = Translator.load("anime")
-    own = translator.domain.pgd
-    x = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
-    ends: list[torch.Tensor] = []
-    for jitter in (0.0, 2.0):
-        pgd = own.model_copy(update={"jitter": jitter})
-        translator.domain = translator.domain.model_copy(update={"pgd": pgd})
-        *_, (last, _) = translator.descend(x, Options(steps=4), measured=False)
-        ends.append(last.x)
-    assert not torch.allclose(*ends, atol=0.05)

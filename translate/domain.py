@@ -26,9 +26,9 @@ WEIGHTS_FILE = "model.safetensors"
 # `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 9 its
-# `flatten`; 10 its `jitter`.
+# `flatten`.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 10
+CARD_FORMAT = 9
 MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
@@ -47,8 +47,6 @@ class Descent(BaseModel):
             (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
         mirrored: whether moves follow the energies of the picture and of its mirror image in turn
             (`translate.guide.seen_from`): for targets that are the same in a mirror.
-        jitter: how far their looks are off centre, in pixels at the size that they see
-            (`translate.guide.seen_from`).
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
         exposure: see `pgd_settings.PGD`.
         tone_lock, colour_lock, headroom, footroom, total_variation: see `pgd_settings.PGD`; what
@@ -63,7 +61,6 @@ class Descent(BaseModel):
     decay: float = Field(default=0.0, ge=0, le=1)
     coarse: tuple[Unit, ...] = Field(default=(), max_length=7)
     mirrored: bool = False
-    jitter: float = Field(default=0.0, ge=0, le=8)
     smooth: float = Field(default=0.0, ge=0, le=64)
     exposure: float = Field(default=1.0, gt=0, le=1)
     tone_lock: Unit = 0.0
@@ -210,7 +207,7 @@ class Domain(BaseModel):
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
-                "7, pgd.mirrored needs 8, pgd.flatten needs 9, pgd.jitter needs 10"
+                "7, pgd.mirrored needs 8, pgd.flatten needs 9"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -229,8 +226,6 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
-    if pgd.jitter:
-        return 10
     if pgd.flatten:
         return 9
     if pgd.mirrored:

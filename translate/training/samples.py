@@ -30,9 +30,7 @@ def walk(
         members: of the energy.
     """
     pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
-    guide = seen_from(
-        energy, descent.halvings, members, mirrored=descent.mirrored, jitter=descent.jitter
-    )
+    guide = seen_from(energy, descent.halvings, members, mirrored=descent.mirrored)
     return descend(energy, source, pgd, guide=guide)
 
 

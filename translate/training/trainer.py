@@ -280,13 +280,8 @@ class Trainer:
         def away(move: int) -> int:
             return whole.halvings(move) if translated else halvings
 
-        guide = seen_from(
-            self._energy,
-            away,
-            self.model.config.members,
-            mirrored=translated and whole.mirrored,
-            jitter=whole.jitter if translated else 0.0,
-        )
+        members, mirrored = self.model.config.members, translated and whole.mirrored
+        guide = seen_from(self._energy, away, members, mirrored=mirrored)
         energy = SeenFrom(self._energy, halvings)
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
