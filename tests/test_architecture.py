@@ -22,7 +22,7 @@ LAYERS = (
     ("errors", "allocator", "replay", "smooth"),
     ("guide", "networks", "pgd_settings", "shaping"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
-    ("image_io", "framing", "hub", "masking", "matting"),
+    ("image_io", "framing", "hub", "inking", "masking", "matting"),
     ("glasses", "pasting", "skin"),
     ("energy", "imageset", "frame", "options", "view"),
     ("translator", "calibration"),

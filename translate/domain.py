@@ -161,7 +161,7 @@ class Domain(BaseModel):
         format: version of the card.
         name, title, summary: for commands, for people, one line for people.
         framing: how photos are fitted to the network's window.
-        face_margin, face_centre, face_corners: see `translate.framing.FaceSquare`.
+        face_margin, face_centre, face_corners, face_drawn: see `translate.framing.FaceSquare`.
         face_glasses: glasses stay as they are (`translate.glasses`): for targets whose
             eyes are where the person's are.
         face_skin: how far skin stays as dark as the photo's (`translate.skin`): for targets that
@@ -186,6 +186,7 @@ class Domain(BaseModel):
     face_margin: float = Field(default=1.9, ge=1, le=10)
     face_centre: float = Field(default=0.45, ge=0, le=1)
     face_corners: bool = False
+    face_drawn: bool = False
     face_glasses: bool = False
     face_skin: Unit = 0.0
     network: NetworkConfig

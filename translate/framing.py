@@ -36,6 +36,8 @@ class _Card(Protocol):
     def face_centre(self) -> float: ...
     @property
     def face_corners(self) -> bool: ...
+    @property
+    def face_drawn(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,19 @@ class FaceSquare:
         centre: where the middle of the box lies in it: fraction from the top.
         corners: what the targets show reaches into the upper corners, as the ears of a cat do, so
             the upper half of results is pasted as a square, beyond the head's outline.
+        drawn: the targets are drawings, so results are enlarged with clear lines
+            (`translate.inking`), those of squares without a face, too.
     """
 
     margin: float = 1.9
     centre: float = 0.45
     corners: bool = False
+    drawn: bool = False
 
     @classmethod
     def of(cls, card: _Card) -> Self:
         """What a card or a recipe says."""
-        return cls(card.face_margin, card.face_centre, card.face_corners)
+        return cls(card.face_margin, card.face_centre, card.face_corners, card.face_drawn)
 
 
 DEFAULT_SQUARE = FaceSquare()
@@ -77,6 +82,7 @@ class Window:
     the window is not what was asked for, else None. `face`: the one it lies around, and `corners`:
     what is made of it reaches into the upper corners. `usable`: the result belongs into the photo;
     a face too small or too blurred had better be left alone.
+    `drawn`: the result is a drawing, and enlarged as such (`inking.inked`).
     `scene`: it is the whole photo, and what the model changed is carried up to the photo's own
     pixels (`upsampling.carry_up`); else the result is enlarged.
     """
@@ -90,6 +96,7 @@ class Window:
     note: str | None = None
     face: Face | None = None
     corners: bool = False
+    drawn: bool = False
     usable: bool = True
     scene: bool = False
 
@@ -165,7 +172,8 @@ def find_windows(
     if not found:
         note = "No face was found, so the centre of the photo was used."
         centre = _square(_centre_square(width, height), out)
-        return (replace(centre, note=note if framing == "face" else None),)
+        note = note if framing == "face" else None
+        return (replace(centre, note=note, drawn=square.drawn),)
     flaws: list[Flaw | None] = [flaw(rgb, face) for face in found]
     good = [face for face, bad in zip(found, flaws, strict=True) if bad is None]
     chosen = good if faces == "all" else good[:1]
@@ -174,6 +182,7 @@ def find_windows(
             _square(_face_square(face, width, height, square), out),
             face=face,
             corners=square.corners,
+            drawn=square.drawn,
             usable=bool(good),
         )
         for face in chosen or found[:1]

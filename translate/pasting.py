@@ -12,6 +12,7 @@ import numpy.typing as npt
 from translate.errors import InputError
 from translate.faces import Face
 from translate.framing import Pixels, Window, check_pixels, extract, part
+from translate.inking import inked
 from translate.masking import Mask
 from translate.matting import head_matte
 from translate.upsampling import carry_up
@@ -89,7 +90,7 @@ def _blend(pasted: Pixels, window: Window, result: Pixels) -> None:
     height, width = pasted.shape[:2]
     across = _ramp(window.left, window.width, width)
     down = _ramp(window.top, window.height, height)
-    new = _scaled(result, (window.width, window.height))
+    new = _sized(result, window)
     _mix(part(pasted, window), new, lambda rows: down[rows, None] * across)
 
 
@@ -118,7 +119,14 @@ def _blend_scaled(pasted: Pixels, window: Window, result: Pixels, weights: Float
     """Put a result into `pasted`, at the window's size, with weights, (h,w) of any size."""
     size = (window.width, window.height)
     weights = cast("Floats", cv2.resize(weights, size))
-    _mix(part(pasted, window), _scaled(result, size), lambda rows: weights[rows])
+    _mix(part(pasted, window), _sized(result, window), lambda rows: weights[rows])
+
+
+def _sized(result: Pixels, window: Window) -> Pixels:
+    """A result at its window's size."""
+    size = (window.width, window.height)
+    larger = size[0] > result.shape[1]  # both are squares
+    return inked(result, size) if window.drawn and larger else _scaled(result, size)
 
 
 def _scaled(rgb: Pixels, size: tuple[int, int]) -> Pixels:

@@ -147,6 +147,7 @@ def export(
         face_margin=recipe.face_margin,
         face_centre=recipe.face_centre,
         face_corners=recipe.face_corners,
+        face_drawn=recipe.face_drawn,
         face_glasses=recipe.face_glasses,
         face_skin=recipe.face_skin,
         network=model.config,

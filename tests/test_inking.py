@@ -1,0 +1,137 @@
+"""Drawings enlarged with clear lines: nearer to the drawing in large, sharp, without stairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from translate import Options, Translator
+from translate.framing import FaceSquare, Window, find_window
+from translate.inking import inked
+from translate.pasting import paste
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SKIN, INK = (250, 225, 205), (45, 25, 40)
+
+
+def drawing(side, *, sub=4):
+    """Rings, strokes and a filled disc on a plain ground, antialiased by drawing larger."""
+    n, canvas = side * sub, np.full((side * sub, side * sub, 3), SKIN, np.uint8)
+    thick = max(1, round(n / 80))
+    cv2.circle(canvas, (n // 2, n // 2), round(0.4 * n), INK, thick)
+    cv2.circle(canvas, (round(0.35 * n), round(0.45 * n)), round(0.08 * n), INK, -1)
+    for end in ((0.9, 0.7), (0.8, 0.9), (0.55, 0.95)):
+        cv2.line(canvas, (n // 2, n // 2), (round(end[0] * n), round(end[1] * n)), INK, thick)
+    return cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def between(rgb):
+    """Share of pixels that are neither ground nor ink: how soft edges are."""
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(float)
+    return ((grey > grey.min() + 40) & (grey < grey.max() - 40)).mean()
+
+
+@pytest.mark.parametrize("side", [200, 256, 400, 512])
+def test_it_is_nearer_to_the_drawing_in_large_than_interpolation(side) -> None:
+    small, large = drawing(128), drawing(side)
+    ours, cubic = (
+        inked(small, (side, side)),
+        cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC),
+    )
+    errors = [np.abs(x.astype(float) - large).mean() for x in (ours, cubic)]
+    assert errors[0] < 0.9 * errors[1]
+    assert between(ours) < 0.7 * between(cubic)
+
+
+def test_lines_lose_their_stairs() -> None:
+    """Along a slanted edge its distance from the straight line that it is varies less."""
+    small = np.full((64, 64, 3), SKIN, np.uint8)
+    y, x = np.mgrid[:64, :64]
+    small[x > 20 + 0.3 * y] = INK  # stairs: no pixel is in between
+    wobble = []
+    for enlarged in (inked(small, (256, 256)), cv2.resize(small, (256, 256))):
+        grey = cv2.cvtColor(enlarged, cv2.COLOR_RGB2GRAY)[16:-16]
+        places = (grey > grey.mean()).sum(axis=1)
+        line = np.polynomial.Polynomial.fit(np.arange(len(places)), places, 1)
+        wobble.append(np.std(places - line(np.arange(len(places)))))
+    assert wobble[0] < 0.75 * wobble[1]
+
+
+def test_plain_ground_and_soft_shades_stay() -> None:
+    plain = np.full((40, 40, 3), SKIN, np.uint8)
+    assert (inked(plain, (90, 90)) == SKIN).all()
+    shade = np.repeat(np.linspace(90, 200, 128).astype(np.uint8)[None, :, None], 3, axis=2)
+    shade = np.repeat(shade, 128, axis=0)
+    soft = cv2.resize(shade, (512, 512), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(inked(shade, (512, 512)).astype(int) - soft).max() <= 3
+
+
+def test_it_is_the_same_in_a_mirror_and_turned() -> None:
+    small = drawing(64)
+    for turn in (lambda x: x[:, ::-1], lambda x: x[::-1], lambda x: x.swapaxes(0, 1)):
+        one, other = inked(np.ascontiguousarray(turn(small)), (256, 256)), inked(small, (256, 256))
+        assert np.abs(one.astype(int) - turn(other)).mean() < 0.5
+
+
+@pytest.mark.parametrize("size", [(65, 65), (100, 300), (181, 181), (182, 182), (1001, 1001)])
+def test_any_larger_size(size) -> None:
+    small = drawing(64)
+    before = small.copy()
+    assert inked(small, size).shape == (size[1], size[0], 3)
+    np.testing.assert_array_equal(small, before)
+
+
+def test_only_drawings_that_are_enlarged_are_inked() -> None:
+    photo, result = np.full((300, 300, 3), SKIN, np.uint8), drawing(100)
+    window = Window(left=0, top=0, width=300, height=300, out_width=100, out_height=100)
+    np.testing.assert_array_equal(
+        paste(photo, replace(window, drawn=True), result), inked(result, (300, 300))
+    )
+    cubic = cv2.resize(result, (300, 300), interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_array_equal(paste(photo, window, result), cubic)
+    around = replace(window, face=(150.0, 150.0, 150.0))
+    assert between(paste(photo, replace(around, drawn=True), result)) < 0.8 * between(
+        paste(photo, around, result)
+    )
+    small = replace(window, width=80, height=80)
+    np.testing.assert_array_equal(
+        paste(photo, replace(small, drawn=True), result), paste(photo, small, result)
+    )
+
+
+def test_squares_are_drawn_where_the_card_says_so_and_scenes_never() -> None:
+    photo = np.asarray(Image.open(EXAMPLES / "astronaut.jpg").convert("RGB"))
+    for drawn in (False, True):
+        windows = [
+            find_window(photo, framing=framing, size=64, square=FaceSquare(drawn=drawn))
+            for framing in ("face", "crop", "scene")
+        ]
+        assert [w.face is not None for w in windows] == [True, False, False]
+        assert [w.drawn for w in windows] == [drawn, drawn, False]
+
+
+def test_a_large_photo_gets_a_clear_drawing() -> None:
+    """The bundled `anime`, on a portrait whose square has 615 pixels."""
+    photo = Image.open(EXAMPLES / "astronaut.jpg").convert("RGB").crop((100, 0, 356, 256))
+    photo = photo.resize((1024, 1024), Image.Resampling.LANCZOS)
+    translator = Translator.load("anime")
+    assert translator.domain.face_drawn
+    clear = np.asarray(translator(photo))
+    translator.domain = translator.domain.model_copy(update={"face_drawn": False})
+    soft = np.asarray(translator(photo))
+    # steep slopes, as ink has them, in the middle of the face
+    steep = [
+        (np.abs(cv2.Sobel(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.CV_32F, 1, 0)) > 300).mean()
+        for x in (clear[300:700, 300:700], soft[300:700, 300:700])
+    ]
+    assert steep[0] > 2 * steep[1]
+    small = photo.resize((200, 200))  # nothing is enlarged, nothing is inked
+    translator.domain = translator.domain.model_copy(update={"face_drawn": True})
+    one = np.asarray(translator(small, Options(steps=1)))
+    translator.domain = translator.domain.model_copy(update={"face_drawn": False})
+    np.testing.assert_array_equal(one, np.asarray(translator(small, Options(steps=1))))
