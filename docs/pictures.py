@@ -97,6 +97,14 @@ def main() -> None:
         ROOT / "docs" / "glasses.jpg", quality=92
     )
 
+    with Image.open(EXAMPLES / "astronaut.jpg") as source:  # as large as a phone's photo
+        large = source.convert("RGB").resize((2048, 2048), Image.Resampling.LANCZOS)
+    soft = Translator.load("anime")
+    soft.domain = soft.domain.model_copy(update={"face_drawn": False})
+    both = [cast("Image.Image", one(large)) for one in (soft, anime)]
+    box = (600, 60, 1280, 740)
+    sheet([[picture.crop(box) for picture in both]]).save(ROOT / "docs" / "inked.jpg", quality=90)
+
     night = translated(domains["night"], "temple")
     with Image.open(EXAMPLES / "temple.jpg") as day:
         sheet([[day.convert("RGB"), night]]).save(ROOT / "docs" / "night.jpg", quality=92)

@@ -12,8 +12,10 @@ from PIL import Image
 
 from translate import Options, Translator
 from translate.framing import FaceSquare, Window, find_window
+from translate.image_io import read_photo
 from translate.inking import inked
 from translate.pasting import paste
+from translate.view import look
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SKIN, INK = (250, 225, 205), (45, 25, 40)
@@ -135,3 +137,40 @@ def test_a_large_photo_gets_a_clear_drawing() -> None:
     one = np.asarray(translator(small, Options(steps=1)))
     translator.domain = translator.domain.model_copy(update={"face_drawn": False})
     np.testing.assert_array_equal(one, np.asarray(translator(small, Options(steps=1))))
+
+
+def test_a_drawing_alone_is_as_large_as_in_the_photo() -> None:
+    photo = Image.open(EXAMPLES / "hopper.jpg").convert("RGBA")
+    photo.putalpha(Image.linear_gradient("L").resize(photo.size))
+    translator = Translator.load("anime")
+    (window,) = translator.windows(read_photo(photo), Options())
+    assert window.width > window.out_width
+    size = (window.width, window.height)
+    drawn, kept = (
+        translator(photo, Options(crop_only=True, strength=s, keep_glasses=True)) for s in (1, 0)
+    )
+    assert drawn.size == kept.size == size
+    place = (window.left, window.top, window.left + size[0], window.top + size[1])
+    seen = np.asarray(photo.crop(place)).astype(int)
+    np.testing.assert_array_equal(np.asarray(kept), seen)  # not moved, not resampled
+    np.testing.assert_array_equal(np.asarray(drawn)[..., 3], seen[..., 3])
+    view = look(
+        seen[..., :3].astype(np.uint8),
+        replace(window, left=0, top=0, face=moved(window)),
+        keep_glasses=True,
+    )
+    rims = cv2.erode((~view.mask[0, 0].numpy()).astype(np.uint8), np.ones((3, 3), np.uint8))
+    rims = cv2.resize(rims, size, interpolation=cv2.INTER_NEAREST) > 0
+    assert rims.any()
+    change = np.abs(np.asarray(drawn)[..., :3].astype(int) - seen[..., :3])
+    assert change[rims].mean() < 0.2 * change[~rims].mean()  # glasses are the photo's own
+    huge = photo.convert("RGB").resize((4 * photo.width, 4 * photo.height))
+    assert translator(huge, Options(crop_only=True, steps=1)).size == (1024, 1024)
+    translator.domain = translator.domain.model_copy(update={"face_drawn": False})
+    assert translator(photo, Options(crop_only=True, steps=1)).size == (256, 256)
+
+
+def moved(window):
+    """Its face, in its own pixels."""
+    x, y, width = window.face
+    return x - window.left, y - window.top, width

@@ -84,7 +84,9 @@ def image(
     skin_lock: SkinLock = None,
     crop_only: Annotated[
         bool,
-        typer.Option("--crop-only", help="Only the window (of the largest face), not pasted back."),
+        typer.Option(
+            "--crop-only", help="Only the square around the largest face, not pasted back."
+        ),
     ] = False,
     device: Device = "auto",
     dtype: Dtype = "auto",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from translate.framing import Pixels, Window, extract
 from translate.image_io import Photo, to_array, to_pil
+from translate.inking import LARGEST, inked
 from translate.masking import Mask, keep_outside
 from translate.pasting import paste_all, put_back
 from translate.pgd import Step
@@ -85,23 +86,24 @@ class Frame:
 
     @property
     def image(self) -> Image.Image:
-        """The photo with this state in it (or the first window alone), RGB or RGBA."""
+        """The photo with this state in it (or the first window alone), RGB or RGBA.
+
+        A drawing alone is as large as its window, up to `inking.LARGEST` times the network's size;
+        any other window alone has the network's size.
+        """
         pixels = [
             self._toned(result, window)
             for result, window in zip(to_array(self.step.x), self.windows, strict=True)
         ]
         alpha = self.photo.alpha
         if self.crop_only:
-            if alpha is not None:
-                planes = np.repeat(alpha[..., None], 3, axis=2)
-                alpha = extract(planes, self.windows[0])[..., 0]
-            return to_pil(pixels[0], alpha)
+            return self._alone(pixels[0])
         parts = [
             (window, result)
             for window, result, stuck in zip(self.windows, pixels, self.stuck, strict=True)
             if window.usable and not stuck
         ]
-        if not parts or (self.index == 0 and not self.step.distance.any()):
+        if not parts or self._unmoved:
             return to_pil(self.photo.rgb, alpha)  # the photo itself, not a resampled copy
         pasted = paste_all(self.photo.rgb, reversed(parts))  # the nearest face on top
         if self.free is not None:
@@ -111,6 +113,26 @@ class Frame:
         if self.mask is not None:
             pasted = keep_outside(self.photo.rgb, pasted, self.mask)
         return to_pil(pasted, alpha)
+
+    @property
+    def _unmoved(self) -> bool:
+        return self.index == 0 and not bool(self.step.distance.any())
+
+    def _alone(self, result: Pixels) -> Image.Image:
+        """The first window without the rest of the photo."""
+        window = self.windows[0]
+        side = min(window.width, LARGEST * window.out_width)
+        if window.drawn and side > window.out_width:
+            window = replace(window, out_width=side, out_height=side)
+            photo = extract(self.photo.rgb, window)
+            result = photo if self._unmoved else inked(result, (side, side))
+            if self.free is not None and window.face is not None:
+                whole = replace(window, left=0, top=0, width=side, height=side)
+                put_back(result, photo, whole, self.free[0, 0].numpy())
+        alpha = self.photo.alpha
+        if alpha is not None:
+            alpha = extract(np.repeat(alpha[..., None], 3, axis=2), window)[..., 0]
+        return to_pil(result, alpha)
 
     def _toned(self, result: Pixels, window: Window) -> Pixels:
         if window.face is None or self.skin_lock == 0:

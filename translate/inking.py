@@ -18,6 +18,8 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 Places = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]  # as `cv2.remap` takes them
 
+LARGEST = 4  # times as large as it is: beyond that a drawing is interpolated
+
 _ROUNDS = 2  # of smoothing and sharpening after each doubling
 _REACH = 1.5  # how far along a line both neighbours lie, pixels of the doubled picture
 _PULL = 0.6  # how far a pixel moves, at most, towards its darkest or lightest neighbour
@@ -28,7 +30,7 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 def inked(rgb: Pixels, size: tuple[int, int]) -> Pixels:
     """A drawing, (h,w,3), at a larger (width, height), with clear lines.
 
-    Doubled once or twice, whichever is nearer; what is left is interpolated.
+    Doubled once or twice, whichever is nearer, so up to `LARGEST`; what is left is interpolated.
     """
     doublings = 1 if size[0] < 2 * 2**0.5 * rgb.shape[1] else 2
     for _ in range(doublings):

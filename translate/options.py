@@ -65,7 +65,8 @@ class Options:
         keep_glasses: leave glasses as they are, or let them dissolve; None takes the
             domain's.
         skin_lock: 0…1, how far faces stay as dark as the photo's; None takes the domain's.
-        crop_only: give the window alone instead of pasting it back; of several faces the largest.
+        crop_only: give the window alone (`Frame.image`) instead of pasting it back; of several
+            faces the largest.
         max_pixels: largest photo taken.
 
     Raises:
