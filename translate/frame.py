@@ -88,8 +88,8 @@ class Frame:
     def image(self) -> Image.Image:
         """The photo with this state in it (or the first window alone), RGB or RGBA.
 
-        A drawing alone is as large as its window, up to `inking.LARGEST` times the network's size;
-        any other window alone has the network's size.
+        A drawing alone is as large as its window, but from the network's size to `inking.LARGEST`
+        times that; any other window alone has the network's size.
         """
         pixels = [
             self._toned(result, window)
@@ -121,8 +121,8 @@ class Frame:
     def _alone(self, result: Pixels) -> Image.Image:
         """The first window without the rest of the photo."""
         window = self.windows[0]
-        side = min(window.width, LARGEST * window.out_width)
-        if window.drawn and side > window.out_width:
+        if window.drawn:
+            side = min(max(window.width, window.out_width), LARGEST * window.out_width)
             window = replace(window, out_width=side, out_height=side)
             photo = extract(self.photo.rgb, window)
             result = photo if self._unmoved else inked(result, (side, side))

@@ -1,4 +1,6 @@
-"""A drawing, enlarged with clear lines: what a network draws is small, and photos are large.
+"""A drawing as flat colours and clear lines: what a network draws is small, and photos are large.
+
+Ripples that the network leaves are flattened first (`smooth.flattened`).
 
 Enlarged by interpolation alone, a line becomes a soft band with stairs. Here, after each doubling,
 the picture is smoothed along its lines, which takes the stairs, and sharpened across them by a
@@ -14,12 +16,16 @@ from typing import cast
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from translate.smooth import flattened
 
 Pixels = npt.NDArray[np.uint8]
 Places = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]  # as `cv2.remap` takes them
 
 LARGEST = 4  # times as large as it is: beyond that a drawing is interpolated
 
+_FLAT = 0.06  # differences below it, of 1, are ripples
 _ROUNDS = 2  # of smoothing and sharpening after each doubling
 _REACH = 1.5  # how far along a line both neighbours lie, pixels of the doubled picture
 _PULL = 0.6  # how far a pixel moves, at most, towards its darkest or lightest neighbour
@@ -28,16 +34,23 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def inked(rgb: Pixels, size: tuple[int, int]) -> Pixels:
-    """A drawing, (h,w,3), at a larger (width, height), with clear lines.
+    """A drawing, (h,w,3), at another (width, height), in flat colours and with clear lines.
 
-    Doubled once or twice, whichever is nearer, so up to `LARGEST`; what is left is interpolated.
+    Doubled once, or twice where that is nearer, so up to `LARGEST`; what is left is interpolated.
     """
+    rgb = _flat(rgb)
     doublings = 1 if size[0] < 2 * 2**0.5 * rgb.shape[1] else 2
     for _ in range(doublings):
         rgb = _doubled(rgb)
     smaller = size[0] <= rgb.shape[1] and size[1] <= rgb.shape[0]
     filtering = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     return cast("Pixels", cv2.resize(rgb, size, interpolation=filtering))
+
+
+def _flat(rgb: Pixels) -> Pixels:
+    x = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].contiguous()
+    x = flattened(x / 255, _FLAT).mul_(255).round_().clamp_(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(x[0].permute(1, 2, 0).numpy())
 
 
 def _doubled(rgb: Pixels) -> Pixels:
