@@ -13,6 +13,7 @@ from PIL import Image
 
 from translate import Options, Translator
 from translate.framing import FaceSquare, Window, find_window
+from translate.generate import generate
 from translate.image_io import read_photo, to_array, to_tensor
 from translate.inking import inked
 from translate.pasting import paste
@@ -202,3 +203,12 @@ def moved(window):
     """Its face, in its own pixels."""
     x, y, width = window.face
     return x - window.left, y - window.top, width
+
+
+def test_drawings_from_noise_are_inked_too(tiny_domain: Path) -> None:
+    translator = Translator.load(str(tiny_domain))
+    size = translator.domain.network.size
+    plain = generate(translator, 2, seed=1)
+    translator.domain = translator.domain.model_copy(update={"face_drawn": True})
+    expected = [inked(rgb, (size, size)) for rgb in to_array(plain)]
+    np.testing.assert_array_equal(to_array(generate(translator, 2, seed=1)), expected)
