@@ -15,7 +15,7 @@ from translate import Options, Translator
 from translate.framing import FaceSquare, Window, find_window
 from translate.generate import generate
 from translate.image_io import read_photo, to_array, to_tensor
-from translate.inking import inked
+from translate.inking import _flat, inked
 from translate.pasting import paste
 from translate.view import look
 
@@ -108,6 +108,15 @@ def test_it_is_the_same_in_a_mirror_and_turned() -> None:
     for turn in (lambda x: x[:, ::-1], lambda x: x[::-1], lambda x: x.swapaxes(0, 1)):
         one, other = inked(np.ascontiguousarray(turn(small)), (256, 256)), inked(small, (256, 256))
         assert np.abs(one.astype(int) - turn(other)).mean() < 0.5
+
+
+def test_made_smaller_it_is_flattened_only() -> None:
+    small = drawing(128)
+    np.testing.assert_array_equal(
+        inked(small, (64, 64)),
+        cv2.resize(_flat(small), (64, 64), interpolation=cv2.INTER_AREA),
+    )
+    assert np.abs(inked(small, (128, 128)).astype(int) - _flat(small)).max() > 20  # not so here
 
 
 @pytest.mark.parametrize("size", [(65, 65), (100, 300), (181, 181), (182, 182), (1001, 1001)])

@@ -37,9 +37,11 @@ def inked(rgb: Pixels, size: tuple[int, int]) -> Pixels:
     """A drawing, (h,w,3), at another (width, height), in flat colours and with clear lines.
 
     Doubled once, or twice where that is nearer, so up to `LARGEST`; what is left is interpolated.
+    Made smaller it is flattened only: lines get clear by themselves.
     """
     rgb = _flat(rgb)
-    doublings = 1 if size[0] < 2 * 2**0.5 * rgb.shape[1] else 2
+    ratio = max(size[0] / rgb.shape[1], size[1] / rgb.shape[0])
+    doublings = 0 if ratio < 1 else 1 if ratio < 2 * 2**0.5 else 2
     for _ in range(doublings):
         rgb = _doubled(rgb)
     smaller = size[0] <= rgb.shape[1] and size[1] <= rgb.shape[0]
@@ -48,9 +50,9 @@ def inked(rgb: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _flat(rgb: Pixels) -> Pixels:
-    x = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].contiguous()
-    x = flattened(x / 255, _FLAT).mul_(255).round_().clamp_(0, 255).to(torch.uint8)
-    return np.ascontiguousarray(x[0].permute(1, 2, 0).numpy())
+    planes = torch.from_numpy(np.stack(cv2.split(rgb)))[None]
+    flat = flattened(planes / 255, _FLAT).mul_(255).round_().to(torch.uint8)
+    return cast("Pixels", cv2.merge(list(flat[0].numpy())))
 
 
 def _doubled(rgb: Pixels) -> Pixels:
