@@ -17,6 +17,7 @@ from translate.generate import generate
 from translate.image_io import read_photo, to_array, to_tensor
 from translate.inking import _flat, inked
 from translate.pasting import paste
+from translate.smooth import flattened
 from translate.view import look
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -108,6 +109,15 @@ def test_it_is_the_same_in_a_mirror_and_turned() -> None:
     for turn in (lambda x: x[:, ::-1], lambda x: x[::-1], lambda x: x.swapaxes(0, 1)):
         one, other = inked(np.ascontiguousarray(turn(small)), (256, 256)), inked(small, (256, 256))
         assert np.abs(one.astype(int) - turn(other)).mean() < 0.5
+
+
+def test_flat_is_what_walks_have_on_the_way() -> None:
+    random = np.random.default_rng(0)
+    rgb = (drawing(64) + random.normal(0, 8, (64, 64, 3))).clip(0, 255).astype(np.uint8)
+    expected = to_array(flattened(to_tensor(rgb), 0.06))[0]
+    inside = np.s_[4:-4, 4:-4]  # borders go on in another way
+    assert np.abs(_flat(rgb)[inside].astype(int) - expected[inside]).max() <= 1
+    assert np.abs(rgb[inside].astype(int) - expected[inside]).max() > 10
 
 
 def test_made_smaller_it_is_flattened_only() -> None:

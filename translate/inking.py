@@ -16,9 +16,8 @@ from typing import cast
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from translate.smooth import flattened
+from translate.smooth import FLAT_RADIUS
 
 Pixels = npt.NDArray[np.uint8]
 Places = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]  # as `cv2.remap` takes them
@@ -50,9 +49,18 @@ def inked(rgb: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _flat(rgb: Pixels) -> Pixels:
-    planes = torch.from_numpy(np.stack(cv2.split(rgb)))[None]
-    flat = flattened(planes / 255, _FLAT).mul_(255).round_().to(torch.uint8)
-    return cast("Pixels", cv2.merge(list(flat[0].numpy())))
+    """`smooth.flattened` of a picture, by OpenCV: batch workers have no threads of torch's."""
+    x = rgb.astype(np.float32)
+    mean = _mean(x)
+    spread = (_mean(x * x) - mean * mean).clip(0)
+    share = spread / (spread + np.float32((255 * _FLAT) ** 2))
+    flat = _mean(share) * x + _mean(mean * (1 - share))
+    return np.rint(flat).clip(0, 255).astype(np.uint8)
+
+
+def _mean(x: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    side = 2 * FLAT_RADIUS + 1
+    return cast("npt.NDArray[np.floating]", cv2.blur(x, (side, side)))
 
 
 def _doubled(rgb: Pixels) -> Pixels:
