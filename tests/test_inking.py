@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from translate import Options, Translator
-from translate.framing import FaceSquare, Window, find_window
+from translate.framing import FaceSquare, Window, extract, find_window
 from translate.generate import generate
 from translate.image_io import read_photo, to_array, to_tensor
 from translate.inking import _flat, inked
@@ -231,3 +231,20 @@ def test_drawings_from_noise_are_inked_too(tiny_domain: Path) -> None:
     translator.domain = translator.domain.model_copy(update={"face_drawn": True})
     expected = [inked(rgb, (size, size)) for rgb in to_array(plain)]
     np.testing.assert_array_equal(to_array(generate(translator, 2, seed=1)), expected)
+
+
+def test_a_mask_holds_in_a_drawing_alone(tiny_domain: Path) -> None:
+    """In a square without a face, too."""
+    translator = Translator.load(str(tiny_domain))
+    translator.domain = translator.domain.model_copy(update={"face_drawn": True})
+    noise = np.random.default_rng(0).integers(0, 256, (150, 150, 3), dtype=np.uint8)
+    photo = cv2.GaussianBlur(noise, (0, 0), 3)
+    mask = np.zeros((150, 150), bool)
+    mask[:, 75:] = True
+    options = Options(crop_only=True, framing="crop", steps=3)
+    *_, last = translator.frames(photo, options, mask)
+    alone = np.asarray(last.image)
+    seen = extract(photo, replace(last.windows[0], out_width=len(alone), out_height=len(alone)))
+    left, right = np.s_[:, : len(alone) // 3], np.s_[:, -len(alone) // 3 :]
+    np.testing.assert_array_equal(alone[left], seen[left])
+    assert (alone[right] != seen[right]).any()

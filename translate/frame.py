@@ -126,7 +126,7 @@ class Frame:
             window = replace(window, out_width=side, out_height=side)
             photo = extract(self.photo.rgb, window)
             result = photo if self._unmoved else inked(result, (side, side))
-            if self.free is not None and window.face is not None:
+            if self.free is not None:
                 whole = replace(window, left=0, top=0, width=side, height=side)
                 put_back(result, photo, whole, self.free[0, 0].numpy())
         alpha = self.photo.alpha
