@@ -25,10 +25,10 @@ WEIGHTS_FILE = "model.safetensors"
 # Raised when an older program could no longer read the card rightly: 2 brought other `arch`, and
 # `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
-# `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 9 its
-# `flatten`.
+# `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
+# `flatten` (9: at some moves only).
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 9
+CARD_FORMAT = 10
 MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
@@ -51,7 +51,7 @@ class Descent(BaseModel):
         exposure: see `pgd_settings.PGD`.
         tone_lock, colour_lock, headroom, footroom, total_variation: see `pgd_settings.PGD`; what
             is slow there is wider than `TONE` of the picture.
-        flatten, flatten_at: see `pgd_settings.PGD`.
+        flatten: see `pgd_settings.PGD`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -69,7 +69,6 @@ class Descent(BaseModel):
     footroom: Unit = 0.0
     total_variation: float = Field(default=0.0, ge=0, lt=1)
     flatten: Unit = 0.0
-    flatten_at: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(), max_length=100)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -208,7 +207,7 @@ class Domain(BaseModel):
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
-                "7, pgd.mirrored needs 8, pgd.flatten needs 9"
+                "7, pgd.mirrored needs 8, pgd.flatten needs 10"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -228,7 +227,7 @@ class Domain(BaseModel):
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
     if pgd.flatten:
-        return 9
+        return 10
     if pgd.mirrored:
         return 8
     if network.members > 1:

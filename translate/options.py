@@ -36,7 +36,6 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         footroom=descent.footroom,
         total_variation=descent.total_variation,
         flatten=descent.flatten,
-        flatten_at=descent.flatten_at,
     )
 
 
@@ -119,6 +118,7 @@ class Options:
             steps = math.ceil(own.steps * share - 1e-9)
             length *= own.steps * share / max(steps, 1)  # whole steps, the travel kept
             decay *= steps / own.steps  # the first moves of the whole walk
+        shorter = length / own.step_size  # many small filterings add up
         sampled = own_pgd(own, height, width)
         return replace(
             sampled,
@@ -127,7 +127,7 @@ class Options:
             decay=decay,
             eps=math.inf if self.eps is None else self.eps * ratio,
             smooth=own.smooth * ratio,
-            flatten=0.0 if self.total_variation == 0 else own.flatten,
+            flatten=0.0 if self.total_variation == 0 else own.flatten * min(1.0, shorter**0.5),
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
             **self._bends(),
         )

@@ -42,10 +42,10 @@ class PGD:
             shadows keep what is in them while the bright parts of a day turn into night.
         total_variation: in [0,1); weight of the direction that flattens the picture beside the
             energy's own, of weight 1: flat areas with clear edges instead of grain.
-        flatten: in [0,1]; some moves set out from a picture whose fine differences, those below
-            this one, are flattened (`translate.smooth.flattened`): the moves before leave ripples
-            and specks, and the ones after draw again what belongs there.
-        flatten_at: those moves; 0 is the first.
+        flatten: in [0,1]; every move sets out from a picture whose fine differences, those below
+            this one, are flattened and whose edges are kept (`translate.smooth.flattened`), as in
+            proximal gradient descent (Combettes and Wajs 2005): first the photo's texture goes,
+            then the ripples and specks that each move leaves.
 
     Raises:
         SettingsError: a value is out of range.
@@ -66,7 +66,6 @@ class PGD:
     footroom: float = 0.0
     total_variation: float = 0.0
     flatten: float = 0.0
-    flatten_at: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -122,6 +121,4 @@ class PGD:
             random_start=0.0,
             smooth=self.smooth if index == 0 else 0.0,
             exposure=self.exposure if index < DIMMING else 1.0,
-            flatten=self.flatten if index in self.flatten_at else 0.0,
-            flatten_at=(),
         )

@@ -187,8 +187,7 @@ class Recipe(_Settings):
         sample_exposure: mean light they set out with, see `Descent`.
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
         sample_headroom, sample_footroom, sample_total_variation: what they avoid, see `Descent`.
-        sample_flatten, sample_flatten_at: how far and before which moves their picture is
-            flattened, see `Descent`.
+        sample_flatten: how far each move's picture is flattened, see `Descent`.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -225,7 +224,6 @@ class Recipe(_Settings):
     sample_footroom: float = Field(default=0.0, ge=0, le=1)
     sample_total_variation: float = Field(default=0.0, ge=0, lt=1)
     sample_flatten: float = Field(default=0.0, ge=0, le=1)
-    sample_flatten_at: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(), max_length=100)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
     remarks: str = ""
@@ -267,7 +265,6 @@ class Recipe(_Settings):
             footroom=self.sample_footroom,
             total_variation=self.sample_total_variation,
             flatten=self.sample_flatten,
-            flatten_at=self.sample_flatten_at,
         )
 
     def network_at(self, stage: int) -> NetworkConfig:
