@@ -1,6 +1,7 @@
 """A drawing as flat colours and clear lines: what a network draws is small, and photos are large.
 
-Ripples that the network leaves are flattened first (`smooth.flattened`).
+Ripples that the network leaves are flattened first (`smooth.flattened`), and small gaudy dots get
+the colour around them.
 
 Enlarged by interpolation alone, a line becomes a soft band with stairs. Here, after each doubling,
 the picture is smoothed along its lines, which takes the stairs, and sharpened across them by a
@@ -25,6 +26,7 @@ Places = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]  # as `cv2.remap` 
 LARGEST = 4  # times as large as it is: beyond that a drawing is interpolated
 
 _FLAT = 0.06  # differences below it, of 1, are ripples
+_DOT = 5  # pixels: a colour that fills less than half of such a square is none of the drawing's
 _ROUNDS = 2  # of smoothing and sharpening after each doubling
 _REACH = 1.5  # how far along a line both neighbours lie, pixels of the doubled picture
 _PULL = 0.6  # how far a pixel moves, at most, towards its darkest or lightest neighbour
@@ -38,7 +40,7 @@ def inked(rgb: Pixels, size: tuple[int, int]) -> Pixels:
     Doubled once, or twice where that is nearer, so up to `LARGEST`; what is left is interpolated.
     Made smaller it is flattened only: lines get clear by themselves.
     """
-    rgb = _flat(rgb)
+    rgb = _evenly_coloured(_flat(rgb))
     ratio = max(size[0] / rgb.shape[1], size[1] / rgb.shape[0])
     doublings = 0 if ratio < 1 else 1 if ratio < 2 * 2**0.5 else 2
     for _ in range(doublings):
@@ -56,6 +58,21 @@ def _flat(rgb: Pixels) -> Pixels:
     share = spread / (spread + np.float32((255 * _FLAT) ** 2))
     flat = _mean(share) * x + _mean(mean * (1 - share))
     return np.rint(flat).clip(0, 255).astype(np.uint8)
+
+
+def _evenly_coloured(rgb: Pixels) -> Pixels:
+    """The same light, in the median colour around where that is nearer to grey."""
+    planes = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb))
+    light, red, blue = cast("list[Pixels]", planes)
+    around = [cast("Pixels", cv2.medianBlur(plane, _DOT)) for plane in (red, blue)]
+    gaudy = _colourfulness(red, blue) > _colourfulness(*around)
+    calm = cast("Pixels", cv2.cvtColor(cv2.merge([light, *around]), cv2.COLOR_YCrCb2RGB))
+    return np.where(gaudy[..., None], calm, rgb)
+
+
+def _colourfulness(red: Pixels, blue: Pixels) -> npt.NDArray[np.int16]:
+    """Of the two colour planes of YCrCb, whose grey is 128."""
+    return np.abs(red.astype(np.int16) - 128) + np.abs(blue.astype(np.int16) - 128)
 
 
 def _mean(x: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
