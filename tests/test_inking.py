@@ -15,7 +15,7 @@ from translate import Options, Translator
 from translate.framing import FaceSquare, Window, extract, find_window
 from translate.generate import generate
 from translate.image_io import read_photo, to_array, to_tensor
-from translate.inking import _evenly_coloured, _flat, inked
+from translate.inking import _flat, calmed, inked
 from translate.pasting import paste
 from translate.smooth import flattened
 from translate.view import look
@@ -82,12 +82,12 @@ def test_ripples_are_flattened_and_lines_stay() -> None:
     rippled = (small + wave).clip(0, 255).astype(np.uint8)
     ground = np.s_[4:20, 4:108]  # nothing is drawn there
     ours, cubic = (
-        inked(rippled, (256, 256))[ground],
+        inked(calmed(rippled), (256, 256))[ground],
         cv2.resize(rippled, (256, 256), interpolation=cv2.INTER_CUBIC)[ground],
     )
     assert ours.std(axis=1).mean() < 0.4 * cubic.std(axis=1).mean()
-    clear = inked(drawing(128), (256, 256))
-    assert np.abs(inked(rippled, (256, 256)).astype(int) - clear).mean() < 2
+    clear = inked(calmed(drawing(128)), (256, 256))
+    assert np.abs(inked(calmed(rippled), (256, 256)).astype(int) - clear).mean() < 2
     assert clear.min() < 60
 
 
@@ -97,7 +97,9 @@ def test_the_network_likes_what_is_inked_as_much() -> None:
     for name in ("astronaut", "hopper"):
         *_, last = anime.frames(EXAMPLES / f"{name}.jpg", Options(keep_glasses=False))
         (drawn,) = to_array(last.step.x)
-        again = cv2.resize(inked(drawn, (1024, 1024)), (256, 256), interpolation=cv2.INTER_AREA)
+        again = cv2.resize(
+            inked(calmed(drawn), (1024, 1024)), (256, 256), interpolation=cv2.INTER_AREA
+        )
         with torch.no_grad():
             energy = float(anime.energy(to_tensor(again)))
         assert energy < last.energy + 0.01
@@ -129,20 +131,20 @@ def test_coloured_dots_go_and_small_things_keep_their_colour() -> None:
     cv2.rectangle(lips, (24, 30), (40, 34), red, -1)
 
     def colour(rgb):
-        planes = cv2.cvtColor(inked(rgb, (64, 64)), cv2.COLOR_RGB2YCrCb)[..., 1:].astype(int)
+        planes = cv2.cvtColor(calmed(rgb), cv2.COLOR_RGB2YCrCb)[..., 1:].astype(int)
         return np.abs(planes - planes[0, 0]).max(axis=2)
 
     assert colour(dotted).max() <= 2
     assert colour(lips)[32, 26:39].min() > 40
 
 
-def test_made_smaller_it_is_flattened_only() -> None:
+def test_made_smaller_it_is_averaged_only() -> None:
     small = drawing(128)
     np.testing.assert_array_equal(
         inked(small, (64, 64)),
-        cv2.resize(_evenly_coloured(_flat(small)), (64, 64), interpolation=cv2.INTER_AREA),
+        cv2.resize(small, (64, 64), interpolation=cv2.INTER_AREA),
     )
-    assert np.abs(inked(small, (128, 128)).astype(int) - _flat(small)).max() > 20  # not so here
+    assert np.abs(inked(small, (128, 128)).astype(int) - small).max() > 20  # not so here
 
 
 @pytest.mark.parametrize("size", [(65, 65), (100, 300), (181, 181), (182, 182), (1001, 1001)])
@@ -245,7 +247,7 @@ def test_drawings_from_noise_are_inked_too(tiny_domain: Path) -> None:
     size = translator.domain.network.size
     plain = generate(translator, 2, seed=1)
     translator.domain = translator.domain.model_copy(update={"face_drawn": True})
-    expected = [inked(rgb, (size, size)) for rgb in to_array(plain)]
+    expected = [inked(calmed(rgb), (size, size)) for rgb in to_array(plain)]
     np.testing.assert_array_equal(to_array(generate(translator, 2, seed=1)), expected)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import threading
 import time
 import warnings
@@ -293,6 +294,25 @@ def test_the_sweeper_deletes_what_is_old(tmp_path: Path) -> None:
     assert (tmp_path / "page.png").exists()
     assert (tmp_path / "new.png").exists()
     assert not (tmp_path / "deep/er/old.png").exists()
+
+
+def test_the_sweeper_passes_over_what_goes_meanwhile(tmp_path: Path) -> None:
+    """As the page's own uploads do, and everything when the app ends."""
+    sweeper, done = Sweeper(tmp_path, age_s=3600, every_s=3600), threading.Event()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "a")
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        assert {sweeper.sweep() for _ in range(2000)} == {0}
+    finally:
+        done.set()
+        other.join()
+        sweeper.close()
 
 
 def test_the_catalog_refuses_what_it_does_not_have(studio: Studio) -> None:

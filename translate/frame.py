@@ -12,7 +12,7 @@ from torch import Tensor
 
 from translate.framing import Pixels, Window, extract
 from translate.image_io import Photo, to_array, to_pil
-from translate.inking import LARGEST, inked
+from translate.inking import LARGEST, calmed, inked
 from translate.masking import Mask, keep_outside
 from translate.pasting import paste_all, put_back
 from translate.pgd import Step
@@ -92,7 +92,7 @@ class Frame:
         times that; any other window alone has the network's size.
         """
         pixels = [
-            self._toned(result, window)
+            self._coloured(result, window)
             for result, window in zip(to_array(self.step.x), self.windows, strict=True)
         ]
         alpha = self.photo.alpha
@@ -134,7 +134,10 @@ class Frame:
             alpha = extract(np.repeat(alpha[..., None], 3, axis=2), window)[..., 0]
         return to_pil(result, alpha)
 
-    def _toned(self, result: Pixels, window: Window) -> Pixels:
+    def _coloured(self, result: Pixels, window: Window) -> Pixels:
+        """A result without what disturbs a drawing, if it is one, and skin in the photo's tone."""
+        if window.drawn:
+            result = calmed(result)
         if window.face is None or self.skin_lock == 0:
             return result
         return toned(result, self.photo.rgb, window, self.skin_lock)

@@ -14,7 +14,7 @@ from translate.errors import InputError
 from translate.framing import extract
 from translate.grid import image_grid
 from translate.image_io import read_photo, to_array, to_pil, to_tensor, write_image
-from translate.inking import inked
+from translate.inking import calmed, inked
 from translate.options import DEFAULTS, Options
 from translate.translator import Translator
 
@@ -65,7 +65,8 @@ def generate(
         results.append(step.x.cpu())
     images = torch.cat(results)
     if translator.domain.face_drawn:
-        images = torch.cat([to_tensor(inked(rgb, (size, size))) for rgb in to_array(images)])
+        drawn = [inked(calmed(rgb), (size, size)) for rgb in to_array(images)]
+        images = torch.cat([to_tensor(rgb) for rgb in drawn])
     return images
 
 

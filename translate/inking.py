@@ -1,7 +1,7 @@
 """A drawing as flat colours and clear lines: what a network draws is small, and photos are large.
 
-Ripples that the network leaves are flattened first (`smooth.flattened`), and small gaudy dots get
-the colour around them.
+First, at its own size (`calmed`), ripples that the network leaves are flattened
+(`smooth.flattened`) and small gaudy dots get the colour around them.
 
 Enlarged by interpolation alone, a line becomes a soft band with stairs. Here, after each doubling,
 the picture is smoothed along its lines, which takes the stairs, and sharpened across them by a
@@ -34,13 +34,17 @@ _CLEAR = 3.0  # Laplacian, levels, at which it moves that far: less is a shade a
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
+def calmed(rgb: Pixels) -> Pixels:
+    """A drawing, (h,w,3), without the ripples and gaudy dots that a network leaves in it."""
+    return _evenly_coloured(_flat(rgb))
+
+
 def inked(rgb: Pixels, size: tuple[int, int]) -> Pixels:
-    """A drawing, (h,w,3), at another (width, height), in flat colours and with clear lines.
+    """A calm drawing, (h,w,3), at another (width, height) and with clear lines.
 
     Doubled once, or twice where that is nearer, so up to `LARGEST`; what is left is interpolated.
-    Made smaller it is flattened only: lines get clear by themselves.
+    Made smaller it is averaged: lines get clear by themselves.
     """
-    rgb = _evenly_coloured(_flat(rgb))
     ratio = max(size[0] / rgb.shape[1], size[1] / rgb.shape[0])
     doublings = 0 if ratio < 1 else 1 if ratio < 2 * 2**0.5 else 2
     for _ in range(doublings):

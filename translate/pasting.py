@@ -125,8 +125,7 @@ def _blend_scaled(pasted: Pixels, window: Window, result: Pixels, weights: Float
 def _sized(result: Pixels, window: Window) -> Pixels:
     """A result at its window's size."""
     size = (window.width, window.height)
-    seen = 2 * size[0] > result.shape[1]  # both are squares; in smaller ones nobody sees lines
-    return inked(result, size) if window.drawn and seen else _scaled(result, size)
+    return inked(result, size) if window.drawn else _scaled(result, size)
 
 
 def _scaled(rgb: Pixels, size: tuple[int, int]) -> Pixels:

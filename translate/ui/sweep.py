@@ -30,6 +30,13 @@ def private_folder() -> Generator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _below(folder: Path) -> Generator[Path]:
+    """What is in a folder, the innermost first; what goes meanwhile is passed over."""
+    for parent, folders, files in os.walk(folder, topdown=False):
+        for name in (*files, *folders):
+            yield Path(parent, name)
+
+
 class Sweeper:
     """Deletes what is old in a folder, in a thread of its own, until it is closed.
 
@@ -45,7 +52,7 @@ class Sweeper:
         self, folder: Path, age_s: float = FILES_KEPT_S, every_s: float = SWEEP_EVERY_S
     ) -> None:
         self.folder, self.age_s, self.every_s = folder, age_s, every_s
-        self.kept = frozenset(folder.rglob("*"))
+        self.kept = frozenset(_below(folder))
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._thread.start()
@@ -53,7 +60,7 @@ class Sweeper:
     def sweep(self) -> int:
         """One round; returns how many files were deleted."""
         oldest, deleted = time.time() - self.age_s, 0
-        for path in sorted(self.folder.rglob("*"), reverse=True):
+        for path in _below(self.folder):
             if path in self.kept:
                 continue
             try:
