@@ -17,6 +17,7 @@ from translate.generate import generate
 from translate.image_io import read_photo, to_array, to_tensor
 from translate.inking import _flat, calmed, inked
 from translate.pasting import paste
+from translate.skin import toned
 from translate.smooth import flattened
 from translate.view import look
 
@@ -234,6 +235,26 @@ def test_a_drawing_alone_is_as_large_as_in_the_photo() -> None:
     assert translator(huge, Options(crop_only=True, steps=1)).size == (1024, 1024)
     translator.domain = translator.domain.model_copy(update={"face_drawn": False})
     assert translator(photo, Options(crop_only=True, steps=1)).size == (256, 256)
+
+
+def test_drawings_are_calmed_before_skin_gets_its_tone() -> None:
+    """Alone and in the photo; what is no drawing is not calmed."""
+    anime = Translator.load("anime")
+    photo = Image.open(EXAMPLES / "hopper.jpg").convert("RGB")
+    for drawn in (True, False):
+        anime.domain = anime.domain.model_copy(update={"face_drawn": drawn})
+        options = Options(keep_glasses=False, skin_lock=1.0)
+        *_, last = anime.frames(photo, options)
+        (window,), (state,) = last.windows, to_array(last.step.x)
+        calm = calmed(state) if drawn else state
+        expected = toned(calm, np.asarray(photo), window, 1.0)
+        assert (expected != calm).any()
+        pasted = paste(np.asarray(photo), window, expected)
+        np.testing.assert_array_equal(np.asarray(last.image), pasted)
+        *_, alone = anime.frames(photo, replace(options, crop_only=True))
+        side = (window.width, window.width)
+        found = inked(expected, side) if drawn else expected
+        np.testing.assert_array_equal(np.asarray(alone.image), found)
 
 
 def moved(window):

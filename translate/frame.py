@@ -91,19 +91,16 @@ class Frame:
         A drawing alone is as large as its window, but from the network's size to `inking.LARGEST`
         times that; any other window alone has the network's size.
         """
-        pixels = [
-            self._coloured(result, window)
-            for result, window in zip(to_array(self.step.x), self.windows, strict=True)
-        ]
-        alpha = self.photo.alpha
+        results, alpha = to_array(self.step.x), self.photo.alpha
         if self.crop_only:
-            return self._alone(pixels[0])
+            return self._alone(self._coloured(results[0], self.windows[0]))
+        changed = () if self._unmoved else zip(self.windows, results, self.stuck, strict=True)
         parts = [
-            (window, result)
-            for window, result, stuck in zip(self.windows, pixels, self.stuck, strict=True)
+            (window, self._coloured(result, window))
+            for window, result, stuck in changed
             if window.usable and not stuck
         ]
-        if not parts or self._unmoved:
+        if not parts:
             return to_pil(self.photo.rgb, alpha)  # the photo itself, not a resampled copy
         pasted = paste_all(self.photo.rgb, reversed(parts))  # the nearest face on top
         if self.free is not None:
