@@ -443,33 +443,43 @@ class Case:
     settings: dict
     mask: np.ndarray | None = None
     stop_share: float | None = None  # of the way from the first to the lowest energy, image 0
+    shift: np.ndarray | None = None  # before the first move
 
 
 def numpy_pgd(case, source, stop):
     """The algorithm in plain loops over images: states of (x, energy, distance, active)."""
     p = {"eps": math.inf, "norm": "l2", "decay": 0.0, **case.settings}
     x, active = source.copy(), np.ones(len(source), bool)
+
+    def kept(delta, i):
+        if p["norm"] == "l2":
+            delta = delta * min(1.0, p["eps"] / max(np.sqrt((delta**2).sum()), 1e-300))
+        else:
+            delta = np.clip(delta, -p["eps"], p["eps"])
+        return np.clip(source[i] + delta, 0.0, 1.0)
+
     walk = []
     for k in range(p["steps"] + 1):
         value, gradient = case.energy.numpy(x)
         active = active & (value > stop)
         distance = np.sqrt(((x - source) ** 2).sum((1, 2, 3)))
         walk.append((x.copy(), value, distance, active.copy()))
+        if k == 0 and case.shift is not None:
+            shift = case.shift * (1 if case.mask is None else case.mask)
+            for i in np.flatnonzero(active):
+                x[i] = kept(shift, i)
+            gradient = case.energy.numpy(x)[1]
         for i in np.flatnonzero(active):
             g = gradient[i] if case.mask is None else gradient[i] * case.mask
             length = p["step_size"] * (1 - p["decay"] * k / p["steps"])
             way = g / np.sqrt((g**2).sum()) if p["norm"] == "l2" else np.sign(g)
-            delta = x[i] - length * way - source[i]
-            if p["norm"] == "l2":
-                delta *= min(1.0, p["eps"] / max(np.sqrt((delta**2).sum()), 1e-300))
-            else:
-                delta = np.clip(delta, -p["eps"], p["eps"])
-            x[i] = np.clip(source[i] + delta, 0.0, 1.0)
+            x[i] = kept(x[i] - length * way - source[i], i)
     return walk
 
 
 _MASK = np.zeros((3, 5, 6), bool)
 _MASK[:, 1:4, :4] = True
+_SHIFT = np.linspace(-0.3, 0.7, 90).reshape(SHAPE[1:])
 CASES = [
     Case(kind(seed), settings, *rest)
     for kind in (Quadratic, Network)
@@ -484,6 +494,9 @@ CASES = [
             ({"steps": 5, "step_size": 2.5, "eps": 2.0}, None),  # ball and box at once
             ({"steps": 5, "step_size": 0.2, "eps": 0.7}, _MASK),
             ({"steps": 6, "step_size": 0.1}, None, 0.5),
+            ({"steps": 4, "step_size": 0.1}, None, None, _SHIFT),
+            ({"steps": 4, "step_size": 0.1, "eps": 0.6}, _MASK, None, _SHIFT),
+            ({"steps": 4, "step_size": 0.1}, None, 0.5, _SHIFT),
         ]
     )
 ]
@@ -508,6 +521,7 @@ def numeric_check(module):
             torch.from_numpy(source),
             module.PGD(**case.settings),
             mask=None if case.mask is None else torch.from_numpy(case.mask)[None],
+            shift=None if case.shift is None else torch.from_numpy(case.shift)[None].float(),
             stop=None if case.stop_share is None else stop,
         )
         expected = numpy_pgd(case, source.astype(np.float64), stop)
@@ -574,6 +588,12 @@ MISTAKES = {
     "mask not in the result": ("torch.where(mask, x, source)", "torch.where(mask, x, 0.5)"),
     "stops above": ("value > stop", "value < stop"),
     "stop forgotten": ("torch.where(active.view(-1, 1, 1, 1), moved, x)", "moved"),
+    "shifted at every move": ("index == 0 and shift is not None", "shift is not None"),
+    "shifted beyond the mask": ("_project(x + shift, source, pgd, mask)", "x + shift"),
+    "energy after the shift": (
+        "            if place is not x:\n                value = _value(energy, x)\n",
+        "            value = _value(energy, place)\n",
+    ),
     "gradient at the source": (
         "value, gradient = value_and_gradient(followed, place)",
         "value, gradient = _value(energy, place), value_and_gradient(energy, source)[1]",

@@ -163,6 +163,8 @@ class Domain(BaseModel):
         face_margin, face_centre, face_corners, face_drawn: see `translate.framing.FaceSquare`.
         face_glasses: glasses stay as they are (`translate.glasses`): for targets whose
             eyes are where the person's are.
+        face_relit: a walk sets out from skin in even light (`translate.relighting`): for targets
+            without shadows on it.
         face_skin: how far skin stays as dark as the photo's (`translate.skin`): for targets that
             know light skin only.
         network: shape of the energy model.
@@ -187,6 +189,7 @@ class Domain(BaseModel):
     face_corners: bool = False
     face_drawn: bool = False
     face_glasses: bool = False
+    face_relit: bool = False
     face_skin: Unit = 0.0
     network: NetworkConfig
     pgd: Descent

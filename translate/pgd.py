@@ -52,6 +52,7 @@ def descend(
     *,
     guide: Guide | None = None,
     mask: Tensor | None = None,
+    shift: Tensor | None = None,
     stop: Tensor | float | None = None,
     generator: torch.Generator | None = None,
     measured: bool = True,
@@ -69,6 +70,8 @@ def descend(
         guide: says which energy a move follows, as coarse before fine; `Step.energy` and `stop`
             stay with `energy`.
         mask: bool, broadcastable to source; pixels where it is False stay bit-equal.
+        shift: broadcastable to source; added to the picture that the first move sets out from, as
+            far as ball, box and mask let it.
         stop: energy, one number or (N,), at or below which an image stays where it is.
         generator: source of randomness for `pgd.random_start`.
         measured: whether every state's energy is wanted. Without it, and without `stop`, a state
@@ -93,8 +96,13 @@ def descend(
         else:
             asked = measured or index == 0 or stop is not None
             followed = (guide(index) if guide else None) or energy
-            move = _Move(energy, followed, pgd.at(index), asked)
-            value, moved = run(move, x, source, _length(x, pgd, index), *masks)
+            place = x
+            if index == 0 and shift is not None:
+                place = _project(x + shift, source, pgd, mask)
+            move = _Move(energy, followed, pgd.at(index), asked and place is x)
+            value, moved = run(move, place, source, _length(x, pgd, index), *masks)
+            if place is not x:
+                value = _value(energy, x)
         if stop is not None:
             active = active & (value > stop)
         yield Step(index, x, value, l2_norm(x - source), active)
@@ -251,5 +259,6 @@ def _moved(
 
 
 def _project(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
-    x = project_ball(x, source, pgd.eps, pgd.norm).clamp(0.0, 1.0)
-    return x if mask is None else torch.where(mask, x, source)
+    if mask is not None:
+        x = torch.where(mask, x, source)
+    return project_ball(x, source, pgd.eps, pgd.norm).clamp(0.0, 1.0)

@@ -7,7 +7,7 @@ same, so only the light changes: each colour by one factor, around the face, but
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -24,10 +24,19 @@ in 1501 selfies, the darkest first; at 10 % are 0.60, 0.39 and 0.34."""
 _LEAST = 0.35  # darker photos are taken for so dark, in parts of `_LIGHT`
 _SEEN = 0.98  # factors nearer to 1 are not worth a change
 
+
+class Oval(NamedTuple):
+    """Half axes of an ellipse, its middle below that of the face's box, all in widths of the box,
+    and the radii from which, and at which, what is within has faded."""
+
+    axes: tuple[float, float]
+    middle: float
+    fades: tuple[float, float]
+
+
 # Places in widths of the face's box, from its middle.
 _CHEEKS = (0.28, -0.02, 0.22)  # skin is looked at so far to both sides, between these heights
-_AROUND, _LOWER = (0.68, 0.85), 0.12  # half axes of the ellipse that changes, and its middle
-_FADES = (0.75, 1.2)  # from the first radius on the change fades, to nothing at the second
+_OVAL = Oval(axes=(0.68, 0.85), middle=0.12, fades=(0.75, 1.2))  # of what changes
 _EYE, _EYES, _WHITE = (0.19, -0.08), 0.2, (0.86, 0.95)
 """Middle of an eye, the radius around it, and the levels between which white begins there."""
 
@@ -44,7 +53,7 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
     face = window.seen_face
     assert window.face is not None
     assert face is not None
-    before, after = _skin(rgb, window.face), _skin(result, face)
+    before, after = skin_colour(rgb, window.face), skin_colour(result, face)
     if before is None or after is None:
         return result
     share = (before / _LIGHT).clip(_LEAST, 1) ** lock
@@ -61,11 +70,11 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
     return cast(Pixels, cv2.merge(mixed))
 
 
-def _skin(rgb: Pixels, face: Face) -> Floats | None:
-    """Median colour of the cheeks, (3,) in [0,1]; None where the picture ends before them."""
+def skin_colour(rgb: Pixels, face: Face) -> Floats | None:
+    """Median of the cheeks, (3,) in [0,1]; None where the picture ends before them."""
     (x, y, width), (beside, above, below) = face, _CHEEKS
-    left, right = max(0, round(x - beside * width)), round(x + beside * width)
-    top, bottom = max(0, round(y + above * width)), round(y + below * width)
+    left, right = max(0, round(x - beside * width)), max(0, round(x + beside * width))
+    top, bottom = max(0, round(y + above * width)), max(0, round(y + below * width))
     cheeks = rgb[top:bottom, left:right]
     if 0 in cheeks.shape:
         return None
@@ -75,12 +84,8 @@ def _skin(rgb: Pixels, face: Face) -> Floats | None:
 
 def _weight(planes: Sequence[Pixels], face: Face) -> Floats:
     """(h,w) in [0,1]: 1 around the face, less at its edge and in the whites of eyes."""
-    (x, y, width), (height, length) = face, planes[0].shape
-    across = (np.arange(length, dtype=np.float32) - np.float32(x)) / np.float32(width)
-    down = (np.arange(height, dtype=np.float32) - np.float32(y)) / np.float32(width)
-    (wide, high), (full, none) = _AROUND, _FADES
-    radius = np.sqrt((across / wide) ** 2 + ((down[:, None] - _LOWER) / high) ** 2)
-    weight = ((none - radius) / (none - full)).clip(0, 1)
+    across, down = face_places(planes[0].shape, face)
+    weight = oval(across, down, _OVAL)
     (beside, above), (low, top) = _EYE, _WHITE
     rows = np.flatnonzero(abs(down - above) < _EYES)
     if len(rows):
@@ -90,3 +95,19 @@ def _weight(planes: Sequence[Pixels], face: Face) -> Floats:
         white = (least - np.float32(255 * low)) / np.float32(255 * (top - low))
         weight[eyes] *= 1 - white.clip(0, 1) * (2 - 2 * away).clip(0, 1)
     return weight
+
+
+def face_places(shape: Sequence[int], face: Face) -> tuple[Floats, Floats]:
+    """Where columns (w,) and rows (h,) of a picture are: in widths of a face's box, from its
+    middle."""
+    x, y, width = face
+    across = (np.arange(shape[1], dtype=np.float32) + np.float32(0.5 - x)) / np.float32(width)
+    down = (np.arange(shape[0], dtype=np.float32) + np.float32(0.5 - y)) / np.float32(width)
+    return across, down
+
+
+def oval(across: Floats, down: Floats, place: Oval) -> Floats:
+    """(h,w) in [0,1] of `face_places`: 1 in the oval, less at its edge."""
+    (wide, high), (full, none) = place.axes, place.fades
+    radius = np.sqrt((across / wide) ** 2 + ((down[:, None] - place.middle) / high) ** 2)
+    return ((none - radius) / (none - full)).clip(0, 1)

@@ -31,8 +31,9 @@ from translate.image_io import (
 from translate.masking import Mask, check_mask
 from translate.options import DEFAULTS, Options
 from translate.pgd import Step, descend
+from translate.relighting import lightening
 from translate.replay import Replay
-from translate.view import gathered, look
+from translate.view import View, gathered, look
 
 PIECE = 8  # windows of one photo on the device at a time
 HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
@@ -154,10 +155,12 @@ class Translator:
         if mask is not None:
             check_mask(mask, photo.rgb)
         keep = options.keeps_glasses(self.domain)
-        views = [look(photo.rgb, window, keep_glasses=keep, mask=mask) for window in windows]
-        x, seen = gathered(views)
+        relit = self.domain.face_relit
+        seen = gathered(
+            [look(photo.rgb, w, keep_glasses=keep, relit=relit, mask=mask) for w in windows]
+        )
         start = None
-        for step, last in self._descend_pieces(x, options, seen, measured):
+        for step, last in self._descend_pieces(seen, options, measured):
             start = step.energy if start is None else start
             yield Frame(
                 step,
@@ -169,7 +172,7 @@ class Translator:
                 start=start,
                 least_fall=self.least_fall(windows[0]),
                 skin_lock=options.skin(self.domain),
-                free=seen,
+                free=seen.mask,
             )
 
     def least_fall(self, window: Window) -> float:
@@ -180,17 +183,18 @@ class Translator:
         return HARDLY * (calibration.source[10] - calibration.target) / max(travel, 1e-9)
 
     def _descend_pieces(
-        self, x: Tensor, options: Options, mask: Tensor | None, measured: bool
+        self, seen: View, options: Options, measured: bool
     ) -> Iterator[tuple[Step, bool]]:
         """`descend` of any number of windows in little memory: a few at a time, step by step."""
         walks = [
             self.descend(
-                x[i : i + PIECE],
+                seen.x[i : i + PIECE],
                 options,
-                None if mask is None else mask[i : i + PIECE],
+                None if seen.mask is None else seen.mask[i : i + PIECE],
+                None if seen.brightening is None else seen.brightening[i : i + PIECE],
                 measured=measured,
             )
-            for i in range(0, len(x), PIECE)
+            for i in range(0, len(seen.x), PIECE)
         ]
         states = [next(walk) for walk in walks]
         while True:
@@ -207,6 +211,7 @@ class Translator:
         x: Tensor,
         options: Options = DEFAULTS,
         mask: Tensor | None = None,
+        brightening: Tensor | None = None,
         *,
         measured: bool = True,
     ) -> Iterator[tuple[Step, bool]]:
@@ -216,6 +221,7 @@ class Translator:
             x: (N,3,H,W) float32 in [0,1], any device.
             options: how far.
             mask: bool, broadcastable to x; pixels where it is False stay bit-equal.
+            brightening: see `View`; of a walk shorter than the whole one, less.
             measured: see `translate.pgd.descend`.
 
         Yields:
@@ -232,12 +238,17 @@ class Translator:
         own, members = self.domain.pgd, self.domain.network.members
         guide = seen_from(self.energy, own.halvings, members, mirrored=own.mirrored)
         mask = None if mask is None else mask.to(self.device)
+        shift = None
+        if brightening is not None and pgd.steps > 0:
+            share = 1.0 if options.strength == "auto" else options.strength
+            shift = lightening(x, brightening.to(self.device)) * share
         for step in descend(
             self.energy,
             x,
             pgd,
             guide=guide,
             mask=mask,
+            shift=shift,
             stop=stop,
             generator=generator,
             measured=measured,

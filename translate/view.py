@@ -2,49 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from translate.faces import find_faces
 from translate.framing import Pixels, Window, extract
 from translate.glasses import find_glasses
 from translate.image_io import to_tensor
 from translate.masking import Mask, window_mask
+from translate.relighting import brightening
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """One window.
+    """N windows of one size: one, unless they are `gathered`.
 
     Attributes:
-        x: (1,3,h,w) float32 in [0,1].
-        mask: (1,1,h,w) bool, False where pixels stay as they are; None where all may change.
+        x: (N,3,h,w) float32 in [0,1].
+        mask: (N,1,h,w) bool, False where pixels stay as they are; None where all may change.
+        brightening: (N,1,h,w) float32, factors of 1 or more: how much lighter than x the picture is
+            that a walk sets out from (`translate.relighting`); None where it is x.
     """
 
     x: Tensor
     mask: Tensor | None = None
+    brightening: Tensor | None = None
 
 
-def look(rgb: Pixels, window: Window, *, keep_glasses: bool, mask: Mask | None = None) -> View:
+def look(
+    rgb: Pixels,
+    window: Window,
+    *,
+    keep_glasses: bool,
+    relit: bool = False,
+    mask: Mask | None = None,
+) -> View:
     """A window of a photo.
 
     Args:
         rgb: (H,W,3) uint8.
         window: inside it.
         keep_glasses: leave glasses before the window's face as they are.
+        relit: see `Domain.face_relit`.
         mask: (H,W) bool; where it is False, pixels stay as they are, too.
     """
-    seen = extract(rgb, window)
-    free = None
+    seen, face = extract(rgb, window), window.seen_face
+    free = factors = None
     if mask is not None:
         free = window_mask(mask, window.box, window.out_width, window.out_height)
-    if keep_glasses and window.seen_face is not None:
-        worn = find_glasses(seen, window.seen_face)
+    if keep_glasses and face is not None:
+        worn = find_glasses(seen, face)
         if worn is not None:
             free = ~worn if free is None else free & ~worn
-    return View(to_tensor(seen), None if free is None else torch.from_numpy(free)[None, None])
+    if relit and face is not None:
+        factors = brightening(seen, face)
+    maps = (None if m is None else torch.from_numpy(m)[None, None] for m in (free, factors))
+    return View(to_tensor(seen), *maps)
 
 
 def steady(views: Sequence[View], windows: int) -> list[View]:
@@ -61,10 +78,37 @@ def steady(views: Sequence[View], windows: int) -> list[View]:
     ]
 
 
-def gathered(views: Sequence[View]) -> tuple[Tensor, Tensor | None]:
-    """Windows of one size as a batch: (N,3,h,w), and (N,1,h,w) bool unless all may change."""
+def gathered(views: Sequence[View]) -> View:
+    """Windows of one size as a batch."""
     x = torch.cat([view.x for view in views])
-    if all(view.mask is None for view in views):
-        return x, None
-    all_of_it = torch.ones(1, 1, *x.shape[2:], dtype=torch.bool)
-    return x, torch.cat([all_of_it if view.mask is None else view.mask for view in views])
+    return View(
+        x,
+        _together([view.mask for view in views], torch.ones(1, 1, *x.shape[2:], dtype=torch.bool)),
+        _together([view.brightening for view in views], torch.ones(1, 1, *x.shape[2:])),
+    )
+
+
+def _together(maps: Sequence[Tensor | None], neutral: Tensor) -> Tensor | None:
+    """(N,1,h,w) of N maps or Nones; None if there is none."""
+    if all(each is None for each in maps):
+        return None
+    return torch.cat([neutral if each is None else each for each in maps])
+
+
+def brightenings(pictures: Iterable[Pixels]) -> Tensor:
+    """`View.brightening` of pictures that were cut out before: around the largest face in each.
+
+    Args:
+        pictures: N times (h,w,3) uint8, of one size.
+
+    Returns:
+        (N,1,h,w) float32, 1 where no face is found.
+    """
+    factors: list[Tensor] = []
+    for rgb in pictures:
+        faces = find_faces(rgb, every=False)
+        found = brightening(rgb, faces[0]) if faces else None
+        factors.append(
+            torch.from_numpy(np.ones(rgb.shape[:2], np.float32) if found is None else found)
+        )
+    return torch.stack(factors)[:, None]

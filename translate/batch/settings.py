@@ -46,7 +46,7 @@ class Settings:
         """Hash of the settings, the domain and the dtype; neither device nor batch size count."""
         parts = {"framing", "network", "pgd", "calibration", "sha256"}
         parts |= {"face_margin", "face_centre", "face_corners", "face_drawn"}
-        parts |= {"face_glasses", "face_skin"}
+        parts |= {"face_glasses", "face_relit", "face_skin"}
         domain = translator.domain.model_dump(mode="json", include=parts)
         table: dict[str, Any] = asdict(self)
         table |= {"domain": domain, "dtype": str(translator.dtype)}

@@ -93,8 +93,11 @@ class Workshop:
         output = choose_output(item.outputs, movie)
         windows = self.translator.windows(photos[0], options)
         usable = [window for window in windows if window.usable]
-        keep = options.keeps_glasses(self.translator.domain)
-        views = [look(photo.rgb, w, keep_glasses=keep) for photo in photos for w in usable]
+        domain = self.translator.domain
+        keep, relit = options.keeps_glasses(domain), domain.face_relit
+        views = [
+            look(photo.rgb, w, keep_glasses=keep, relit=relit) for photo in photos for w in usable
+        ]
         if len(photos) > 1 and not movie.paged:
             views = steady(views, len(usable))
         seconds = time.perf_counter() - started
@@ -189,7 +192,7 @@ class Workshop:
                 start=start,
                 least_fall=least,
                 skin_lock=options.skin(self.translator.domain),
-                free=gathered(views)[1] if views else None,
+                free=gathered(views).mask if views else None,
             )
 
     def _encode(self, images: Sequence[Image.Image], job: Job, exif: bytes | None) -> None:

@@ -75,6 +75,9 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         raise SettingsError("a distance between sets needs two images of each; or --features none")
     lpips, no_lpips = find_lpips(translator.device)
     notes = [n for n in (no_features, no_lpips) if n] + list(features.notes if features else ())
+    relit = request.kind == "translation" and translator.domain.face_relit
+    if relit:
+        notes.append("walks set out from skin in even light where a face is found, as in photos")
     sets = {"source": request.source, "target": request.target}
     if request.training is not None:
         sets["training"] = request.training
@@ -99,6 +102,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         job,
         batch_size=request.batch_size,
         kept=request.sheet,
+        relit=relit,
         small=0 if request.training is None else NEIGHBOUR_SIZE,
     ):
         if isinstance(found, Progress):

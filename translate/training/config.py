@@ -164,7 +164,7 @@ class Recipe(_Settings):
         summary: one line for people.
         framing: how photos are fitted to the model's window.
         face_margin, face_centre, face_corners, face_drawn: see `translate.framing.FaceSquare`.
-        face_glasses, face_skin: see `translate.domain.Domain`.
+        face_glasses, face_relit, face_skin: see `translate.domain.Domain`.
         seed: of all randomness.
         start: domain (bundled name, folder or `org/repo`) whose weights the run sets out from; ""
             starts from random ones. See `translate.training.beginnings`.
@@ -203,6 +203,7 @@ class Recipe(_Settings):
     face_corners: bool = False
     face_drawn: bool = False
     face_glasses: bool = False
+    face_relit: bool = False
     face_skin: float = Field(default=0.0, ge=0, le=1)
     seed: int = 0
     start: str = ""

@@ -31,11 +31,14 @@ from translate.errors import TrainingError
 from translate.files import atomic_path
 from translate.framing import FaceSquare
 from translate.guide import ScaledEnergy
+from translate.image_io import to_array
+from translate.relighting import lightening
 from translate.training import checkpoint
 from translate.training.card import model_card
 from translate.training.config import Recipe, Source
 from translate.training.data import batches, first_images, load_images
 from translate.training.samples import walk
+from translate.view import brightenings
 
 HALF_TOLERANCE = 2 / 255  # largest change of a translated pixel that half precision may make
 PROBE = 16  # photos that this is tried on
@@ -125,7 +128,7 @@ def export(
 
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     descent = recipe.descent_at(stage)
-    measured = _walk(energy, source, descent, model.config.members, device)
+    measured = _walk(energy, source, descent, model.config.members, device, recipe.face_relit)
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
     enough = (reached >= recipe.sample_reach).nonzero()
@@ -149,6 +152,7 @@ def export(
         face_corners=recipe.face_corners,
         face_drawn=recipe.face_drawn,
         face_glasses=recipe.face_glasses,
+        face_relit=recipe.face_relit,
         face_skin=recipe.face_skin,
         network=model.config,
         pgd=pgd,
@@ -245,7 +249,12 @@ def _joined(first: EnergyModel, others: EnergyModel) -> EnergyModel:
 
 
 def _walk(
-    energy: ScaledEnergy, source: Tensor, descent: Descent, members: int, device: torch.device
+    energy: ScaledEnergy,
+    source: Tensor,
+    descent: Descent,
+    members: int,
+    device: torch.device,
+    relit: bool,
 ) -> Walk:
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure as ssim
@@ -257,8 +266,10 @@ def _walk(
     distances: list[Tensor] = []
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
-        x = placed(batch, device)
-        states = list(walk(energy, x, descent, members))
+        x, shift = placed(batch, device), None
+        if relit:
+            shift = lightening(x, brightenings(to_array(batch)).to(device))
+        states = list(walk(energy, x, descent, members, shift))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]

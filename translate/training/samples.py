@@ -19,7 +19,11 @@ from translate.pgd import Step, descend
 
 
 def walk(
-    energy: ScaledEnergy, source: Tensor, descent: Descent, members: int = 1
+    energy: ScaledEnergy,
+    source: Tensor,
+    descent: Descent,
+    members: int = 1,
+    shift: Tensor | None = None,
 ) -> Iterator[Step]:
     """The descent of a recipe, as the program walks it later.
 
@@ -28,10 +32,11 @@ def walk(
         source: (N,3,H,W) float32 in [0,1], on the model's device.
         descent: settings.
         members: of the energy.
+        shift: see `translate.pgd.descend`.
     """
     pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
     guide = seen_from(energy, descent.halvings, members, mirrored=descent.mirrored)
-    return descend(energy, source, pgd, guide=guide)
+    return descend(energy, source, pgd, guide=guide, shift=shift)
 
 
 def write_samples(

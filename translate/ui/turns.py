@@ -33,11 +33,12 @@ class InTurns(Translator):
         x: Tensor,
         options: Options = DEFAULTS,
         mask: Tensor | None = None,
+        brightening: Tensor | None = None,
         *,
         measured: bool = True,
     ) -> Iterator[tuple[Step, bool]]:
         """See `Translator.descend`."""
-        with closing(_descend(self, x, options, mask, measured)) as steps:
+        with closing(_descend(self, x, options, mask, brightening, measured)) as steps:
             while True:
                 with _turn:
                     state = next(steps, None)
@@ -77,9 +78,14 @@ def _find(name: str) -> TranslatorInTurns:
 
 @on_gpu
 def _descend(
-    translator: InTurns, x: Tensor, options: Options, mask: Tensor | None, measured: bool
+    translator: InTurns,
+    x: Tensor,
+    options: Options,
+    mask: Tensor | None,
+    brightening: Tensor | None,
+    measured: bool,
 ) -> Generator[tuple[Step, bool]]:
-    walk = Translator.descend(translator, x, options, mask, measured=measured)
+    walk = Translator.descend(translator, x, options, mask, brightening, measured=measured)
     for step, last in walk:
         tensors = [t.cpu() for t in (step.x, step.energy, step.distance, step.active)]
         yield Step(step.index, *tensors), last
