@@ -1,5 +1,5 @@
-"""Make the pictures of README.md, docs/turns.jpg, docs/glasses.jpg and the thumbnails anew, with
-what is bundled now.
+"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, glasses.jpg and the thumbnails anew,
+with what is bundled now.
 
     python docs/pictures.py
 
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 from PIL import Image
 
 from translate import Options, Translator
@@ -20,8 +21,10 @@ from translate.energy import EnergyModel
 from translate.generate import generate
 from translate.grid import image_grid
 from translate.hub import bundled_domains
-from translate.image_io import write_image
+from translate.image_io import Photo, to_array, write_image
 from translate.publish import sample_strip
+from translate.relighting import lightening
+from translate.view import look
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -64,6 +67,13 @@ def alone(translator: Translator) -> list[Translator]:
     ]
 
 
+def shaded(picture: Image.Image, least: float) -> Image.Image:
+    """With light from the left: on the right of a face in the middle only that share of it."""
+    across = (np.arange(picture.width) / picture.width - 0.44) / 0.05
+    light = 1 - (1 - least) / (1 + np.exp(-across))
+    return Image.fromarray(np.rint(np.asarray(picture) * light[None, :, None]).astype(np.uint8))
+
+
 def main() -> None:
     """Everything, from the fastest on."""
     domains = {name: Translator.load(name) for name in bundled_domains()}
@@ -88,6 +98,22 @@ def main() -> None:
         drawn = [translated(one, name, crop_only=True) for one in (*alone(anime), anime)]
         rows.append([square(cast("Image.Image", picture), 256) for picture in (still, *drawn)])
     sheet(rows).save(ROOT / "docs" / "turns.jpg", quality=92)
+
+    unlit = Translator.load("anime")
+    unlit.domain = unlit.domain.model_copy(update={"face_relit": False})
+    rows = []
+    for name, least in (("astronaut", 0.3), ("hopper", 1.0)):
+        with Image.open(EXAMPLES / f"{name}.jpg") as source:
+            given = shaded(source.convert("RGB"), least)
+        window = anime.windows(Photo(rgb=np.asarray(given)))[0]
+        seen = look(np.asarray(given), window, keep_glasses=False, relit=True)
+        assert seen.brightening is not None
+        lit = (seen.x + lightening(seen.x, seen.brightening)).clamp(0, 1)
+        drawn = [one(given, Options(crop_only=True)) for one in (unlit, anime)]
+        both = [Image.fromarray(to_array(x)[0]) for x in (seen.x, lit)]
+        pictures = [*both, *(cast("Image.Image", picture) for picture in drawn)]
+        rows.append([square(picture, 256) for picture in pictures])
+    sheet(rows).save(ROOT / "docs" / "relit.jpg", quality=92)
 
     box = (90, 60, 430, 400)  # a face with glasses
     shown = [anime(EXAMPLES / "hopper.jpg", Options(keep_glasses=keep)) for keep in (False, True)]
