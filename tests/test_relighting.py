@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array, to_tensor
 from translate.relighting import brightening, lightening
 from translate.training.export import _walk
+from translate.ui.turns import TranslatorInTurns
 from translate.view import brightenings, gathered, look
 
 Cli = Callable[..., Result]
@@ -194,6 +196,16 @@ def test_a_small_strength_stays_near_the_photo(anime: Translator, window: Window
     assert away[0] < away[1] < away[2]
 
 
+def test_a_strength_is_a_state_of_the_whole_walk(anime: Translator, window: Window) -> None:
+    assert window.face is not None
+    half = shaded(photo(), window.face[0])
+    states = [np.asarray(frame.image).astype(int) for frame in anime.frames(half)]
+    for index in (1, 7):
+        strength = index / anime.domain.pgd.steps
+        result = np.asarray(anime(half, Options(strength=strength))).astype(int)
+        assert np.abs(result - states[index]).mean() < 0.05
+
+
 def test_what_is_painted_over_stays_bit_equal(anime: Translator) -> None:
     brown = dark(photo())
     mask = np.zeros(brown.shape[:2], bool)
@@ -247,6 +259,35 @@ def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: 
     end = last.step.x[0].permute(1, 2, 0).numpy() * 255
     assert np.abs(states[14][0] - end).mean() < 1
     assert np.abs(plain[14][0] - end).mean() > 5
+
+
+def test_an_evaluation_of_translations_walks_so(
+    anime: Translator, seen: np.ndarray, cli: Cli, tmp_path: Path
+) -> None:
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for index, picture in enumerate((dark(seen), seen)):
+        Image.fromarray(picture).save(faces / f"{index}.png")
+    *_, last = anime.frames(dark(seen), Options(keep_glasses=False))
+    energies: list[float] = []
+    for kind, start in (("translation", "--source"), ("generation", "--from")):
+        out = tmp_path / kind
+        arguments = ("--domain", "anime", "--target", faces, start, faces, "--strengths", "1")
+        device = ("--features", "none", "--device", "cpu", "--dtype", "float32")
+        done = cli("evaluate", kind, out, *arguments, *device)
+        assert done.code == 0, done.err
+        report = json.loads((out / "results.json").read_text())
+        assert ("even light" in json.dumps(report)) == (kind == "translation")
+        energies.append(float(np.load(out / "values.npz")["energy"][0, 0]))
+    assert energies[0] == pytest.approx(last.energy, abs=3e-3)
+    assert abs(energies[1] - energies[0]) > 4e-3
+
+
+def test_the_web_app_walks_so_too(anime: Translator) -> None:
+    served = TranslatorInTurns(anime.domain, anime.model, anime.device, anime.dtype)
+    brown = dark(photo())
+    results = [np.asarray(one(brown, Options(strength=0.15))) for one in (anime, served)]
+    np.testing.assert_array_equal(*results)
 
 
 @pytest.mark.parametrize("name", bundled_domains())

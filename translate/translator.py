@@ -221,7 +221,7 @@ class Translator:
             x: (N,3,H,W) float32 in [0,1], any device.
             options: how far.
             mask: bool, broadcastable to x; pixels where it is False stay bit-equal.
-            brightening: see `View`; of a walk shorter than the whole one, less.
+            brightening: see `View`; of a walk shorter than the first move, less.
             measured: see `translate.pgd.descend`.
 
         Yields:
@@ -239,8 +239,8 @@ class Translator:
         guide = seen_from(self.energy, own.halvings, members, mirrored=own.mirrored)
         mask = None if mask is None else mask.to(self.device)
         shift = None
-        if brightening is not None and pgd.steps > 0:
-            share = 1.0 if options.strength == "auto" else options.strength
+        if brightening is not None:
+            share = 1.0 if options.strength == "auto" else min(1.0, options.strength * own.steps)
             shift = lightening(x, brightening.to(self.device)) * share
         for step in descend(
             self.energy,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -108,7 +107,5 @@ def brightenings(pictures: Iterable[Pixels]) -> Tensor:
     for rgb in pictures:
         faces = find_faces(rgb, every=False)
         found = brightening(rgb, faces[0]) if faces else None
-        factors.append(
-            torch.from_numpy(np.ones(rgb.shape[:2], np.float32) if found is None else found)
-        )
+        factors.append(torch.ones(rgb.shape[:2]) if found is None else torch.from_numpy(found))
     return torch.stack(factors)[:, None]
