@@ -16,18 +16,16 @@ from typing import cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from translate.faces import Face
-from translate.skin import Oval, face_places, oval, skin_colour
-
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from translate.framing import Pixels
+from translate.skin import Floats, Oval, face_places, oval, skin_colour
+from translate.srgb import LUMA
 
 _SMALL = 64  # pixels: shorter side of the copy that all this is done on, factors vary slowly
-_LUMA = np.array((0.299, 0.587, 0.114), np.float32)
+_LUMA = np.array(LUMA, np.float32)
 _DARK = np.float32(0.02)  # of 1: keeps noise of black pixels small
 _FACE = Oval(axes=(0.46, 0.8), middle=0.2, fades=(1.0, 1.35))  # with the throat, little of hair
 _OTHER = 0.3  # difference in log colour, light apart, at which likeness to the cheeks is 1/e

@@ -11,6 +11,8 @@ from PIL import ExifTags, Image, ImageCms
 
 Pixels = npt.NDArray[np.uint8]
 
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from translate.shaping import l2_norm
+from translate.srgb import LUMA
 
 Array = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 TPR = 0.95  # share of in-domain images that are accepted where FPR95 is read
 TINY = 1e-12
 
