@@ -97,7 +97,7 @@ def load_model(options: argparse.Namespace) -> tuple[EnergyModel, str]:
     if size is None and channels is None and (DOMAIN / WEIGHTS_FILE).is_file():
         network = read_domain(DOMAIN).network.model_copy(update=changes)
         model = load_energy_model(network, DOMAIN / WEIGHTS_FILE)
-        return model.alone(), f"weights of {DOMAIN.name}"  # of several a move follows one
+        return model.alone(), f"weights of {DOMAIN.name}"  # of several the first
     torch.manual_seed(0)
     config = NetworkConfig(size=size or SIZE, channels=tuple(channels or CHANNELS), **changes)
     return EnergyModel(config), "random weights, seed 0"

@@ -67,6 +67,15 @@ def alone(translator: Translator) -> list[Translator]:
     ]
 
 
+def in_turn(translator: Translator) -> Translator:
+    """A domain whose networks lead every move together, as it walked when they took turns."""
+    card = translator.domain
+    before = {"together": False, "steps": 14, "step_size": 42.436307, "flatten": 0.05}
+    own = card.pgd.model_copy(update=before)
+    card = card.model_copy(update={"pgd": own})
+    return Translator(card, translator.model, translator.device, translator.dtype)
+
+
 def shaded(picture: Image.Image, least: float) -> Image.Image:
     """With light from the left: on the right of a face in the middle only that share of it."""
     across = (np.arange(picture.width) / picture.width - 0.44) / 0.05
@@ -95,7 +104,8 @@ def main() -> None:
     rows = []
     for name in ("astronaut", "hopper"):
         still = anime(EXAMPLES / f"{name}.jpg", Options(crop_only=True, strength=0.0))
-        drawn = [translated(one, name, crop_only=True) for one in (*alone(anime), anime)]
+        walks = (*alone(anime), in_turn(anime), anime)
+        drawn = [translated(one, name, crop_only=True) for one in walks]
         rows.append([square(cast("Image.Image", picture), 256) for picture in (still, *drawn)])
     sheet(rows).save(ROOT / "docs" / "turns.jpg", quality=92)
 

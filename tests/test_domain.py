@@ -122,6 +122,10 @@ def test_a_missing_required_field_is_named(folder: Path) -> None:
             {"pgd": {"steps": 1, "step_size": 1, "flatten": 0.1}, "format": 9},
             "flatten needs 10",
         ),
+        (
+            {"pgd": {"steps": 1, "step_size": 1, "together": True}, "format": 10},
+            "together needs 11",
+        ),
         ({"pgd": {"steps": 1, "step_size": 1, "exposure": 0}}, "pgd.exposure"),
         ({"pgd": {"steps": 1, "step_size": 1, "total_variation": 1.0}}, "less than 1"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),

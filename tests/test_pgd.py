@@ -678,6 +678,25 @@ def test_a_mirror_takes_turns_with_the_picture():
     assert alone(1) == alone(3)  # an equal move for `Replay`
 
 
+def test_members_that_move_together_are_one_energy():
+    """The mean, as the energy gives it without a member, and the mirror at every second look."""
+    away = Descent(steps=30, step_size=1.0, coarse=(0.3, 0.2)).halvings
+
+    def energy(x, halvings, member=7):
+        return x[..., 0].sum(dim=(1, 2)) + 10 * halvings + 2 * member
+
+    guide, x = seen_from(energy, away, 2, together=True), torch.tensor([[[[0.0, 1.0]]]])
+    for index in range(30):
+        followed = guide(index)
+        assert (followed is None) == (away(index) == 0)  # the usual energy, which costs no look
+        assert followed is None or int(followed(x)) == 10 * away(index) + 14
+    guide = seen_from(energy, away, 2, mirrored=True, together=True)
+    for halvings in (0, 1, 2):
+        moves = [guide(index) for index in range(30) if away(index) == halvings]
+        seen = [0 if move is None else int(move(x)) - 10 * halvings - 14 for move in moves]
+        assert seen == ([0, 1] * 15)[: len(seen)]
+
+
 def test_a_mirrored_walk_moves_what_one_side_alone_would_not():
     """An energy that sees the left half only, as half of a network's errors are one-sided."""
     source = torch.full((1, 3, 4, 4), 0.5)

@@ -76,6 +76,34 @@ def test_light_skin_and_the_photo_itself_are_left_alone(window: Window) -> None:
     assert toned(result, bright, window, 1.0) is result
 
 
+def test_white_skin_gets_part_of_the_photos_colour(window: Window) -> None:
+    """As colourful as a power of the photo's, and no less light in its strongest colour."""
+    photo = np.empty_like(light())
+    photo[:] = (230, 184, 161)  # as light as `toned` wants skin
+    white = np.full((window.out_height, window.out_width, 3), 253, np.uint8)
+    tones = [cheek(toned(white, photo, window, lock)) for lock in (0.0, 0.4, 0.7, 1.0)]
+    assert [tone[0] for tone in tones] == [253] * 4
+    for lock, tone in zip((0.0, 0.4, 0.7, 1.0), tones, strict=True):
+        np.testing.assert_allclose(tone, 253 * (photo[0, 0] / 230) ** (lock / 2), atol=1.5)
+    grey = np.full_like(photo, 210)
+    assert toned(white, grey, window, 1.0) is white
+
+
+def test_white_is_what_is_whiter_than_the_skin(window: Window) -> None:
+    """Of a pale drawing all skin beside an eye gets its tone, and the eye stays white."""
+    assert window.seen_face is not None
+    x, y, width = window.seen_face
+    pale = np.empty((window.out_height, window.out_width, 3), np.uint8)
+    pale[:] = (252, 245, 236)
+    eye = (round(y - 0.08 * width), round(x + 0.19 * width))
+    pale[eye[0] - 2 : eye[0] + 3, eye[1] - 2 : eye[1] + 3] = 255
+    changed = toned(pale, np.full_like(light(), 90), window, 1.0)
+    assert (changed[eye] == 255).all()
+    beside = changed[eye[0], eye[1] + 5], changed[eye[0] + 8, eye[1]]
+    np.testing.assert_allclose(beside, [cheek(changed)] * 2, atol=2)
+    assert cheek(changed).max() < 150
+
+
 def test_whites_of_eyes_and_what_lies_beyond_the_head_stay(window: Window) -> None:
     assert window.seen_face is not None
     pale = extract(light(), window).copy()

@@ -112,6 +112,26 @@ def test_whole_translations_look_into_the_mirror_as_the_samples_do(new_trainer):
     torch.testing.assert_close(ours, sample.x, rtol=0, atol=1e-6)
 
 
+def test_whole_translations_follow_both_where_samples_do(new_trainer):
+    """And plain attacks go on to follow them in turn."""
+    trainer = new_trainer()
+    _, start = trainer.batch()
+    plain = trainer._attack(start, PGD(steps=2, step_size=0.5), 1, translated=False)
+    trainer.recipe = trainer.recipe.model_copy(
+        update={"sample_together": True, "sample_coarse": (1.0,), "sample_steps": 3}
+    )
+    pgd = PGD(steps=3, step_size=0.5)
+    expected = attack(lambda x: trainer.model.energy(x, 1), start, pgd)
+    whole = trainer._attack(start, pgd, 0, translated=True)
+    torch.testing.assert_close(whole, expected, rtol=0, atol=1e-6)
+    same = trainer._attack(start, PGD(steps=2, step_size=0.5), 1, translated=False)
+    assert torch.equal(same, plain)
+    trainer.model.requires_grad_(False)
+    *_, sample = walk(trainer.model.energy, start, trainer.recipe.descent_at(0), members=2)
+    ours = trainer._attack(start, trainer._translation(), 0, translated=True)
+    torch.testing.assert_close(ours, sample.x, rtol=0, atol=1e-6)
+
+
 def test_each_of_a_pair_learns_for_itself(new_trainer):
     """The slopes are those of each one's own loss and penalty, on the same pictures."""
     trainer = new_trainer()

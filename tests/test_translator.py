@@ -20,7 +20,12 @@ from translate import (
     faces,
     glasses,
 )
+from translate.domain import Descent
+from translate.energy import EnergyModel
+from translate.networks.config import NetworkConfig
 from translate.options import BENDS
+from translate.pgd import attack
+from translate.pgd_settings import PGD
 
 CPU = {"device": "cpu", "dtype": "float32"}
 
@@ -284,3 +289,19 @@ def test_shorter_moves_flatten_less_each() -> None:
     short = Options(steps=4 * own.steps, step_size=own.step_size / 4).pgd(domain, 256, 256)
     assert short.flatten == pytest.approx(own.flatten / 2)
     assert Options(step_size=2 * own.step_size).pgd(domain, 256, 256).flatten == own.flatten
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_members_lead_together_or_in_turn_as_the_card_says(together: bool) -> None:
+    torch.manual_seed(5)
+    config = NetworkConfig(size=16, channels=(6, 8, 10), members=2)
+    model = EnergyModel(config)
+    descent = Descent(steps=2, step_size=0.3, coarse=(1.0,), together=together)
+    card = Translator.load("anime").domain.model_copy(update={"network": config, "pgd": descent})
+    translator = Translator(card, model, torch.device("cpu"), torch.float32)
+    expected = x = torch.rand(2, 3, 16, 16)
+    one = PGD(steps=1, step_size=0.3)
+    for member in (None, None) if together else (0, 1):
+        expected = attack(lambda x, member=member: model.energy(x, 1, member), expected, one)
+    *_, (step, _) = translator.descend(x)
+    torch.testing.assert_close(step.x, expected, rtol=0, atol=1e-6)

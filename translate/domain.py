@@ -26,9 +26,9 @@ WEIGHTS_FILE = "model.safetensors"
 # `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
-# `flatten` (9: at some moves only).
+# `flatten` (9: at some moves only); 11 its `together`.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 10
+CARD_FORMAT = 11
 MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
@@ -47,6 +47,7 @@ class Descent(BaseModel):
             (`EnergyModel.logit`); they take turns with those at full size, the furthest first.
         mirrored: whether moves follow the energies of the picture and of its mirror image in turn
             (`translate.guide.seen_from`): for targets that are the same in a mirror.
+        together: whether each move follows the mean energy of all members; else they take turns.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
         exposure: see `pgd_settings.PGD`.
         tone_lock, colour_lock, headroom, footroom, total_variation: see `pgd_settings.PGD`; what
@@ -61,6 +62,7 @@ class Descent(BaseModel):
     decay: float = Field(default=0.0, ge=0, le=1)
     coarse: tuple[Unit, ...] = Field(default=(), max_length=7)
     mirrored: bool = False
+    together: bool = False
     smooth: float = Field(default=0.0, ge=0, le=64)
     exposure: float = Field(default=1.0, gt=0, le=1)
     tone_lock: Unit = 0.0
@@ -165,8 +167,8 @@ class Domain(BaseModel):
             eyes are where the person's are.
         face_relit: a walk sets out from skin in even light (`translate.relighting`): for targets
             without shadows on it.
-        face_skin: how far skin stays as dark as the photo's (`translate.skin`): for targets that
-            know light skin only.
+        face_skin: how far skin stays in the photo's tone (`translate.skin`): for targets that know
+            light skin only, or walks that end in white.
         network: shape of the energy model.
         pgd: what strength 1.0 is.
         calibration: energies of held-out images.
@@ -210,7 +212,7 @@ class Domain(BaseModel):
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
-                "7, pgd.mirrored needs 8, pgd.flatten needs 10"
+                "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -229,6 +231,8 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if pgd.together:
+        return 11
     if pgd.flatten:
         return 10
     if pgd.mirrored:

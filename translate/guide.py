@@ -40,19 +40,24 @@ def seen_from(
     members: int = 1,
     *,
     mirrored: bool = False,
+    together: bool = False,
 ) -> Guide:
     """A guide that follows one energy as seen from a distance which depends on the move.
 
-    At each distance its members take turns (incremental gradients, Bertsekas 2011), and so do the
-    picture and its mirror image: what a network gets wrong on one side only cancels out.
+    At each distance its members take turns (incremental gradients, Bertsekas 2011) or move
+    together, and the picture and its mirror image take turns: what a network gets wrong by itself,
+    or on one side only, cancels out.
 
     Args:
         energy: (N,3,H,W) in [0,1], a number of halvings and, of several, a member -> (N,).
         halvings: of a move; 0 is the usual energy.
         members: how many; one alone is the energy itself.
         mirrored: whether every second turn of a member looks into the mirror.
+        together: whether each move follows all members, the mean of their energies: as many
+            gradients, and none of them leads alone.
     """
     halvings = cache(halvings)
+    members = 1 if together else members
 
     def guide(index: int) -> Energy | None:
         away = halvings(index)

@@ -63,7 +63,7 @@ class Options:
         faces: with face framing, `all` that are found or the `largest`.
         keep_glasses: leave glasses as they are, or let them dissolve; None takes the
             domain's.
-        skin_lock: 0…1, how far faces stay as dark as the photo's; None takes the domain's.
+        skin_lock: 0…1, how far faces stay in the photo's tone of skin; None takes the domain's.
         crop_only: give the window alone (`Frame.image`) instead of pasting it back; of several
             faces the largest.
         max_pixels: largest photo taken.

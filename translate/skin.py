@@ -1,7 +1,8 @@
-"""Skin as dark as the photo's: what a walk made pale gets the person's own tone again.
+"""Skin in the photo's tone: what a walk made pale is as dark as it was, and has its colour again.
 
-Target images may know light skin only, and then a walk ends there. Its drawing is right all the
-same, so only the light changes: each colour by one factor, around the face, but for whites of eyes.
+Target images may know light skin only, and then a walk ends there, or beyond: in white. Its drawing
+is right all the same, so only the light changes: each colour by one factor, around the face, but
+for whites of eyes.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from translate.framing import Pixels, Window
 Floats = npt.NDArray[np.float32]
 
 _LIGHT = np.array((0.81, 0.64, 0.56), np.float32)
-"""Red, green and blue of skin that is light enough to be left alone, in [0,1]: at 40 % of the skins
-in 1501 selfies, the darkest first; at 10 % are 0.60, 0.39 and 0.34."""
+"""Red, green and blue of skin that is light enough to stay as light as drawn, in [0,1]: at 40 % of
+the skins in 1501 selfies, the darkest first; at 10 % are 0.60, 0.39 and 0.34."""
 _LEAST = 0.35  # darker photos are taken for so dark, in parts of `_LIGHT`
+_HUE = 0.5  # power of its colour, light apart, that light skin has as well as darker skin
 _SEEN = 0.98  # factors nearer to 1 are not worth a change
 
 
@@ -39,6 +41,7 @@ _CHEEKS = (0.28, -0.02, 0.22)  # skin is looked at so far to both sides, between
 _OVAL = Oval(axes=(0.68, 0.85), middle=0.12, fades=(0.75, 1.2))  # of what changes
 _EYE, _EYES, _WHITE = (0.19, -0.08), 0.2, (0.86, 0.95)
 """Middle of an eye, the radius around it, and the levels between which white begins there."""
+_WHITER, _WHITEST = (0.02, 0.05), 0.95  # above skin, at least, are those; lighter is no skin
 
 
 def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
@@ -48,7 +51,7 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
         result: (out_height,out_width,3) uint8, what became of the window.
         rgb: (H,W,3) uint8, the photo.
         window: with a face.
-        lock: 0…1, how far skin stays as dark as it is.
+        lock: 0…1, how far skin stays as dark as it is, and half as far as colourful.
     """
     face = window.seen_face
     assert window.face is not None
@@ -56,13 +59,14 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
     before, after = skin_colour(rgb, window.face), skin_colour(result, face)
     if before is None or after is None:
         return result
-    share = (before / _LIGHT).clip(_LEAST, 1) ** lock
+    hue = (before / np.maximum(before.max(), 1e-3)) ** _HUE
+    share = np.minimum((before / _LIGHT).clip(_LEAST, 1), hue) ** lock
     wanted = np.minimum(after, np.maximum(before, after * share))
     factor = wanted / np.maximum(after, 1e-3)
     if factor.min() > _SEEN:
         return result
     planes = cast("list[Pixels]", cv2.split(result))
-    weight = _weight(planes, face)
+    weight = _weight(planes, face, float(after.min()))
     mixed = [
         cv2.multiply(plane, 1 - weight * less, dtype=cv2.CV_8U)
         for plane, less in zip(planes, 1 - factor, strict=True)
@@ -82,11 +86,14 @@ def skin_colour(rgb: Pixels, face: Face) -> Floats | None:
     return np.median(small.reshape(-1, 3), axis=0).astype(np.float32) / 255
 
 
-def _weight(planes: Sequence[Pixels], face: Face) -> Floats:
-    """(h,w) in [0,1]: 1 around the face, less at its edge and in the whites of eyes."""
+def _weight(planes: Sequence[Pixels], face: Face, skin: float) -> Floats:
+    """(h,w) in [0,1]: 1 around the face, less at its edge and in the whites of eyes, which are
+    whiter than the skin's least colour."""
     across, down = face_places(planes[0].shape, face)
     weight = oval(across, down, _OVAL)
-    (beside, above), (low, top) = _EYE, _WHITE
+    beside, above = _EYE
+    own = min(skin, _WHITEST)
+    low, top = (max(level, own + more) for level, more in zip(_WHITE, _WHITER, strict=True))
     rows = np.flatnonzero(abs(down - above) < _EYES)
     if len(rows):
         eyes = slice(rows[0], rows[-1] + 1)

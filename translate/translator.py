@@ -236,7 +236,9 @@ class Translator:
         stop = self.domain.calibration.target if options.strength == "auto" else None
         x = x.to(self.device).contiguous()  # a CPU bends gradients faster colour by colour
         own, members = self.domain.pgd, self.domain.network.members
-        guide = seen_from(self.energy, own.halvings, members, mirrored=own.mirrored)
+        guide = seen_from(
+            self.energy, own.halvings, members, mirrored=own.mirrored, together=own.together
+        )
         mask = None if mask is None else mask.to(self.device)
         shift = None
         if brightening is not None:

@@ -40,8 +40,8 @@ class NetworkConfig(BaseModel):
             the head, finest first; of `levels` only.
         swish: β of the Swish, x·σ(βx), that stands in for the ReLU in every leaky ReLU, so that
             slopes change smoothly with the picture; 0: the kinked one. Of `levels` only.
-        members: networks of this shape, each trained on its own, whose mean is the model; a walk's
-            moves follow them in turn. Of `levels` only.
+        members: networks of this shape, each trained on its own, whose mean is the model. Of
+            `levels` only.
         head: `aligned` (fixed size, positions matter) or `pooled` (any multiple of `stride`).
         mean, std: input statistics per RGB channel, in [0,1] pixel units.
     """
@@ -136,7 +136,7 @@ class NetworkConfig(BaseModel):
         if self.members == 1:
             return f"{self.parameters / 1e6:.2f} million parameters"
         each = self.parameters / self.members / 1e6
-        return f"{self.members} networks that take turns, {each:.2f} million parameters each,"
+        return f"{self.members} networks, {each:.2f} million parameters each,"
 
     @property
     def features(self) -> int:

@@ -183,6 +183,7 @@ class Recipe(_Settings):
         sample_steps: PGD steps they take.
         sample_coarse: shares of their walk at each halving, see `Descent`.
         sample_mirrored: whether they look into the mirror in turn, see `Descent`.
+        sample_together: whether each of their moves follows all members, see `Descent`.
         sample_smooth: sigma of the blur they set out from, as a share of the size.
         sample_exposure: mean light they set out with, see `Descent`.
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
@@ -217,6 +218,7 @@ class Recipe(_Settings):
     sample_steps: int = Field(default=18, ge=1)
     sample_coarse: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     sample_mirrored: bool = False
+    sample_together: bool = False
     sample_smooth: float = Field(default=0.0, ge=0, le=0.2)
     sample_exposure: float = Field(default=1.0, gt=0, le=1)
     sample_tone_lock: float = Field(default=0.0, ge=0, le=1)
@@ -258,6 +260,7 @@ class Recipe(_Settings):
             decay=decay,
             coarse=self.sample_coarse[: len(self.stages[stage].coarse)],
             mirrored=self.sample_mirrored,
+            together=self.sample_together,
             smooth=self.sample_smooth * size,
             exposure=self.sample_exposure,
             tone_lock=self.sample_tone_lock,

@@ -35,7 +35,13 @@ def walk(
         shift: see `translate.pgd.descend`.
     """
     pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
-    guide = seen_from(energy, descent.halvings, members, mirrored=descent.mirrored)
+    guide = seen_from(
+        energy,
+        descent.halvings,
+        members,
+        mirrored=descent.mirrored,
+        together=descent.together,
+    )
     return descend(energy, source, pgd, guide=guide, shift=shift)
 
 

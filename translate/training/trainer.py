@@ -280,8 +280,13 @@ class Trainer:
         def away(move: int) -> int:
             return whole.halvings(move) if translated else halvings
 
-        members, mirrored = self.model.config.members, translated and whole.mirrored
-        guide = seen_from(self._energy, away, members, mirrored=mirrored)
+        guide = seen_from(
+            self._energy,
+            away,
+            self.model.config.members,
+            mirrored=translated and whole.mirrored,
+            together=translated and whole.together,
+        )
         energy = SeenFrom(self._energy, halvings)
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
