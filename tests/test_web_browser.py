@@ -491,6 +491,19 @@ def test_a_batch_comes_back_as_a_zip(page: Page, photo: Path, tmp_path: Path) ->
             assert image.size == (90, 60)
 
 
+def test_all_tabs_are_as_wide(page: Page) -> None:
+    """An empty tab's page was narrower: it jumped from tab to tab."""
+    widths: list[float] = []
+    for tab in ("Translate", "Batch", "Explore"):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        page.wait_for_timeout(300)
+        box = page.locator(".gradio-container").bounding_box()
+        assert box is not None
+        widths.append(box["width"])
+    assert widths == [widths[0]] * 3
+
+
 def test_other_tabs_say_that_the_queue_is_full(page: Page, photo: Path) -> None:
     full = {"detail": "Queue is full. Max size is 64 and size is 64."}
     page.route("**/queue/join*", lambda route: route.fulfill(status=503, json=full))

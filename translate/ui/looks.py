@@ -11,7 +11,7 @@ from translate.ui.catalog import Catalog
 
 CSS = """
 .dark {--color-accent: var(--primary-500);}
-.gradio-container {max-width: 1240px !important; margin: 0 auto !important;}
+.gradio-container {width: 100%; max-width: 1240px !important; margin: 0 auto !important;}
 .gradio-container > main {width: 100%;}
 #head h1 {margin-bottom: .1em;}
 #foot p {max-width: 110ch;}
