@@ -75,7 +75,7 @@ def export(
     ] = None,
     member: Annotated[
         str | None,
-        typer.Option(help="Domain of the same shape whose networks take turns with this one."),
+        typer.Option(help="Domain of the same shape whose networks become members, too."),
     ] = None,
     average: Annotated[
         str | None,

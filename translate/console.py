@@ -54,7 +54,7 @@ KeepGlasses = Annotated[
 ]
 SkinLock = Annotated[
     float | None,
-    typer.Option(help="0 to 1: faces stay as dark as the photo's; default: domain's."),
+    typer.Option(help="0 to 1: faces keep the photo's tone of skin; default: domain's."),
 ]
 MaxPixels = Annotated[int | None, typer.Option(help="Largest photo taken.")]
 

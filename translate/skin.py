@@ -51,7 +51,7 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
         result: (out_height,out_width,3) uint8, what became of the window.
         rgb: (H,W,3) uint8, the photo.
         window: with a face.
-        lock: 0…1, how far skin stays as dark as it is, and half as far as colourful.
+        lock: 0…1, how far skin stays as dark as it is; light skin, half as far, as colourful.
     """
     face = window.seen_face
     assert window.face is not None
@@ -87,8 +87,8 @@ def skin_colour(rgb: Pixels, face: Face) -> Floats | None:
 
 
 def _weight(planes: Sequence[Pixels], face: Face, skin: float) -> Floats:
-    """(h,w) in [0,1]: 1 around the face, less at its edge and in the whites of eyes, which are
-    whiter than the skin's least colour."""
+    """(h,w) in [0,1]: 1 around the face, less at its edge and in the whites of eyes: what is whiter
+    than the skin, whose least colour is `skin`, in [0,1]."""
     across, down = face_places(planes[0].shape, face)
     weight = oval(across, down, _OVAL)
     beside, above = _EYE
