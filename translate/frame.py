@@ -32,7 +32,7 @@ class Frame:
         mask: see `Translator.frames`.
         start: (N,) energies of the first state; None trusts every window.
         free: (N,1,h,w) bool, what a walk could change in the windows; None is all of it.
-        skin_lock: how far faces stay as dark as the photo's, see `translate.skin`.
+        skin_lock: how far faces keep the photo's tone of skin, see `translate.skin`.
         least_fall: of energy, per distance moved. A face whose energy fell less is none to the
             model, or already in the domain: it is left alone.
     """

@@ -137,7 +137,7 @@ class Options:
         return domain.face_glasses if self.keep_glasses is None else self.keep_glasses
 
     def skin(self, domain: Domain) -> float:
-        """How far faces stay as dark as the photo's."""
+        """How far faces keep the photo's tone of skin."""
         return domain.face_skin if self.skin_lock is None else self.skin_lock
 
     def _bends(self) -> dict[str, float]:
