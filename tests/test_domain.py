@@ -126,6 +126,11 @@ def test_a_missing_required_field_is_named(folder: Path) -> None:
             {"pgd": {"steps": 1, "step_size": 1, "together": True}, "format": 10},
             "together needs 11",
         ),
+        (
+            {"pgd": {"steps": 1, "step_size": 1, "despeckle": 5}, "format": 11},
+            "despeckle needs 12",
+        ),
+        ({"pgd": {"steps": 1, "step_size": 1, "despeckle": 1e9}}, "pgd.despeckle"),
         ({"pgd": {"steps": 1, "step_size": 1, "exposure": 0}}, "pgd.exposure"),
         ({"pgd": {"steps": 1, "step_size": 1, "total_variation": 1.0}}, "less than 1"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),

@@ -893,6 +893,8 @@ def test_tone_lock_does_not_mix_a_batch():
         {"total_variation": math.nan},
         {"flatten": -0.1},
         {"flatten": math.nan},
+        {"despeckle": -1.0},
+        {"despeckle": math.inf},
     ],
 )
 def test_settings_of_the_shape_of_moves_are_checked(wrong):

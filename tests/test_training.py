@@ -485,11 +485,13 @@ def test_lengths_grow_with_the_size_and_r1_with_its_square(new_trainer):
     assert (as_is.step_size_at(1), as_is.r1_at(1)) == (0.5, 0.1)
 
 
-def test_only_whole_translations_are_flattened_on_the_way(new_trainer):
+def test_only_whole_translations_are_filtered_on_the_way(new_trainer):
     """An attack of K moves is shorter than the walk that the moves of a recipe belong to."""
-    trainer = new_trainer({"k_start": 5, "k_max": 5}, as_sampled=1.0, sample_flatten=0.1)
-    assert trainer._pgd().flatten == 0
+    filters = {"sample_flatten": 0.1, "sample_despeckle": 0.1}
+    trainer = new_trainer({"k_start": 5, "k_max": 5}, as_sampled=1.0, **filters)
+    assert trainer._pgd().flatten == trainer._pgd().despeckle == 0
     assert trainer._translation().flatten == 0.1
+    assert trainer._translation().despeckle == pytest.approx(0.1 * trainer.stage.size)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.8, 1.0])

@@ -274,20 +274,23 @@ def test_loading_leaves_nothing_to_load_to_the_first_photo(monkeypatch):
     assert sorted(loaded) == ["faces", "glasses"]
 
 
-def test_a_wish_for_no_total_variation_leaves_ripples_too() -> None:
+def test_a_wish_for_no_total_variation_leaves_ripples_and_dots_too() -> None:
     domain = Translator.load("anime").domain
     own = Options().pgd(domain, 256, 256)
     assert own.flatten == domain.pgd.flatten > 0
-    assert Options(total_variation=0.0).pgd(domain, 256, 256).flatten == 0
+    assert own.despeckle == domain.pgd.despeckle > 0
+    without = Options(total_variation=0.0).pgd(domain, 256, 256)
+    assert without.flatten == without.despeckle == 0
     assert Options(total_variation=0.2).pgd(domain, 256, 256).flatten == own.flatten
 
 
-def test_shorter_moves_flatten_less_each() -> None:
+def test_shorter_moves_filter_less_each() -> None:
     """What is blurred twice by half as much (in variance) is blurred as much."""
     domain = Translator.load("anime").domain
     own = domain.pgd
     short = Options(steps=4 * own.steps, step_size=own.step_size / 4).pgd(domain, 256, 256)
     assert short.flatten == pytest.approx(own.flatten / 2)
+    assert short.despeckle == pytest.approx(own.despeckle / 2)
     assert Options(step_size=2 * own.step_size).pgd(domain, 256, 256).flatten == own.flatten
 
 

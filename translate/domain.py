@@ -26,9 +26,9 @@ WEIGHTS_FILE = "model.safetensors"
 # `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
-# `flatten` (9: at some moves only); 11 its `together`.
+# `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 11
+CARD_FORMAT = 12
 MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
@@ -53,6 +53,7 @@ class Descent(BaseModel):
         tone_lock, colour_lock, headroom, footroom, total_variation: see `pgd_settings.PGD`; what
             is slow there is wider than `TONE` of the picture.
         flatten: see `pgd_settings.PGD`.
+        despeckle: see `pgd_settings.PGD`; in pixels at the network's size.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -71,6 +72,7 @@ class Descent(BaseModel):
     footroom: Unit = 0.0
     total_variation: float = Field(default=0.0, ge=0, lt=1)
     flatten: Unit = 0.0
+    despeckle: float = Field(default=0.0, ge=0, le=64)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -212,7 +214,8 @@ class Domain(BaseModel):
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
-                "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11"
+                "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
+                "pgd.despeckle needs 12"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -231,6 +234,8 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if pgd.despeckle:
+        return 12
     if pgd.together:
         return 11
     if pgd.flatten:

@@ -36,6 +36,7 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         footroom=descent.footroom,
         total_variation=descent.total_variation,
         flatten=descent.flatten,
+        despeckle=descent.despeckle,
     )
 
 
@@ -58,7 +59,7 @@ class Options:
         headroom: 0…1, how much black and white are avoided; None takes the domain's.
         footroom: 0…1, how much shadows keep what is in them; None takes the domain's.
         total_variation: 0 to below 1, how flat areas become; None takes the domain's. At 0 what
-            the domain flattens on the way stays, too.
+            the domain flattens or fills on the way stays, too.
         framing: `face`, `scene`, `crop`, or `auto`: the domain's own.
         faces: with face framing, `all` that are found or the `largest`.
         keep_glasses: leave glasses as they are, or let them dissolve; None takes the
@@ -118,7 +119,8 @@ class Options:
             steps = math.ceil(own.steps * share - 1e-9)
             length *= own.steps * share / max(steps, 1)  # whole steps, the travel kept
             decay *= steps / own.steps  # the first moves of the whole walk
-        shorter = length / own.step_size  # many small filterings add up
+        shorter = min(1.0, length / own.step_size)  # many small filterings add up
+        filtered = 0.0 if self.total_variation == 0 else shorter**0.5
         sampled = own_pgd(own, height, width)
         return replace(
             sampled,
@@ -127,7 +129,8 @@ class Options:
             decay=decay,
             eps=math.inf if self.eps is None else self.eps * ratio,
             smooth=own.smooth * ratio,
-            flatten=0.0 if self.total_variation == 0 else own.flatten * min(1.0, shorter**0.5),
+            flatten=own.flatten * filtered,
+            despeckle=own.despeckle * ratio * filtered,
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
             **self._bends(),
         )

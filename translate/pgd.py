@@ -23,6 +23,7 @@ from translate.shaping import (
     variation_slope,
 )
 from translate.smooth import flattened, smoothed
+from translate.specks import despeckled
 
 Run = Callable[..., tuple[Tensor, Tensor]]  # a `_Move` and the tensors that it takes -> its result
 
@@ -223,12 +224,14 @@ def _directly(move: _Move, *tensors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
-    """Where a move sets out from: x, or x smoothed, flattened or darker."""
+    """Where a move sets out from: x, or x smoothed, flattened, without specks or darker."""
     place = x
     if pgd.smooth > 0:
         place = smoothed(place, pgd.smooth)
     if pgd.flatten > 0:
         place = flattened(place, pgd.flatten)
+    if pgd.despeckle > 0:
+        place = despeckled(place, pgd.despeckle)
     if pgd.exposure < 1:
         place = place * dimming(source, pgd.exposure) ** (1 / DIMMING)
     return x if place is x else _project(place, source, pgd, mask)

@@ -45,7 +45,10 @@ class PGD:
         flatten: in [0,1]; every move sets out from a picture whose fine differences, those below
             this one, are flattened and whose edges are kept (`translate.smooth.flattened`), as in
             proximal gradient descent (Combettes and Wajs 2005): first the photo's texture goes,
-            then the ripples and specks that each move leaves.
+            then the ripples that each move leaves.
+        despeckle: in pixels, ≥ 0; every move sets out from a picture whose dark spots shorter than
+            that are filled (`translate.specks`): a move that cannot decide where a mouth or a
+            strand belongs leaves dots, and the next ones would keep them.
 
     Raises:
         SettingsError: a value is out of range.
@@ -66,6 +69,7 @@ class PGD:
     footroom: float = 0.0
     total_variation: float = 0.0
     flatten: float = 0.0
+    despeckle: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -100,6 +104,8 @@ class PGD:
             )
         if not 0 <= self.flatten <= 1:
             raise SettingsError(f"flatten is {self.flatten}; use a number from 0 to 1")
+        if not 0 <= self.despeckle < math.inf:
+            raise SettingsError(f"despeckle is {self.despeckle}; use 0 or more")
 
     def length(self, index: int) -> float:
         """Length of move `index` (0 is the first)."""

@@ -39,7 +39,7 @@ class Oval(NamedTuple):
 # Places in widths of the face's box, from its middle.
 _CHEEKS = (0.28, -0.02, 0.22)  # skin is looked at so far to both sides, between these heights
 _OVAL = Oval(axes=(0.68, 0.85), middle=0.12, fades=(0.75, 1.2))  # of what changes
-_EYE, _EYES, _WHITE = (0.19, -0.08), 0.2, (0.86, 0.95)
+_EYE, _EYES, _WHITE = (0.19, -0.08), 0.15, (0.86, 0.95)
 """Middle of an eye, the radius around it, and the levels between which white begins there."""
 _WHITER, _WHITEST = (0.02, 0.05), 0.95  # above skin, at least, are those; lighter is no skin
 

@@ -189,6 +189,8 @@ class Recipe(_Settings):
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
         sample_headroom, sample_footroom, sample_total_variation: what they avoid, see `Descent`.
         sample_flatten: how far each move's picture is flattened, see `Descent`.
+        sample_despeckle: how long the dark spots are, at most, that are filled in it, as a share of
+            the size.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -227,6 +229,7 @@ class Recipe(_Settings):
     sample_footroom: float = Field(default=0.0, ge=0, le=1)
     sample_total_variation: float = Field(default=0.0, ge=0, lt=1)
     sample_flatten: float = Field(default=0.0, ge=0, le=1)
+    sample_despeckle: float = Field(default=0.0, ge=0, le=0.2)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
     remarks: str = ""
@@ -269,6 +272,7 @@ class Recipe(_Settings):
             footroom=self.sample_footroom,
             total_variation=self.sample_total_variation,
             flatten=self.sample_flatten,
+            despeckle=self.sample_despeckle * size,
         )
 
     def network_at(self, stage: int) -> NetworkConfig:

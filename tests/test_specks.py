@@ -1,0 +1,100 @@
+"""Dark spots that are filled, and lines that are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+from torch import Tensor
+
+from translate.pgd import descend
+from translate.pgd_settings import PGD
+from translate.specks import despeckled
+
+LENGTH = 7.0  # 7 pixels standing, 5 lying or slanting
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def paper(height: int = 24, width: int = 24) -> Tensor:
+    return torch.full((1, 1, height, width), 0.9)
+
+
+def test_it_is_the_least_of_four_closings() -> None:
+    """Against SciPy's, on pictures of any shape whose border is continued."""
+    x = noise(2, 3, 11, 17)
+    lines = [np.ones((7, 1)), np.ones((1, 5)), np.eye(5), np.eye(5)[::-1]]
+    found = despeckled(x, LENGTH)
+    for picture, channel in np.ndindex(2, 3):
+        wide = np.pad(x[picture, channel].numpy(), 20, mode="edge")
+        closed = [ndimage.grey_closing(wide, footprint=line) for line in lines]
+        expected = np.minimum.reduce(closed)[20:-20, 20:-20]
+        np.testing.assert_array_equal(found[picture, channel].numpy(), expected)
+
+
+@given(
+    seed=st.integers(0, 999),
+    length=st.floats(0, 12),
+    height=st.integers(1, 20),
+    width=st.integers(1, 20),
+)
+def test_it_is_a_closing(seed: int, length: float, height: int, width: int) -> None:
+    """It darkens nothing, keeps the order of pictures, finds nothing left to fill, and each picture
+    of a batch is on its own."""
+    x = noise(2, 1, height, width, seed=seed)
+    once = despeckled(x, length)
+    assert once.shape == x.shape
+    assert bool((once >= x).all())
+    assert float(once.max()) <= float(x.max())
+    assert torch.equal(despeckled(once, length), once)
+    lighter = (x + 0.3 * noise(2, 1, height, width, seed=seed + 1)).clamp(0, 1)
+    assert bool((despeckled(lighter, length) >= once).all())
+    assert torch.equal(once[1:], despeckled(x[1:], length))
+
+
+@pytest.mark.parametrize("side", [1, 2, 4])
+def test_a_dot_is_filled(side: int) -> None:
+    x = paper()
+    x[..., 10 : 10 + side, 9 : 9 + side] = 0.1
+    assert torch.equal(despeckled(x, LENGTH), paper())
+    assert torch.equal(despeckled(x, 1.0), x)  # nothing is shorter than one pixel
+
+
+@pytest.mark.parametrize(
+    ("down", "across", "enough"), [(1, 0, 7), (0, 1, 5), (1, 1, 5), (1, -1, 5)]
+)
+def test_a_line_stays_and_a_shorter_one_goes(down: int, across: int, enough: int) -> None:
+    for count, stays in ((enough, True), (enough - 1, False)):
+        x = paper()
+        for step in range(count):
+            x[..., 12 + down * step, 12 + across * step] = 0.1
+        assert torch.equal(despeckled(x, LENGTH), x if stays else paper())
+
+
+def test_light_in_dark_eyes_stays() -> None:
+    x = paper()
+    x[..., 8:16, 8:16] = 0.1
+    x[..., 10, 10] = 1.0
+    assert torch.equal(despeckled(x, LENGTH), x)
+
+
+def test_each_move_sets_out_from_a_picture_without_specks() -> None:
+    source = noise(2, 3, 16, 16).float()
+    still = PGD(steps=2, step_size=1.0, despeckle=LENGTH)
+    first, second, third = (
+        step.x for step in descend(lambda x: 0 * x.flatten(1).sum(1), source, still)
+    )
+    assert torch.equal(first, source)
+    assert torch.equal(second, despeckled(source, LENGTH))
+    assert torch.equal(third, second)
+    mask = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    *_, masked = descend(lambda x: x.flatten(1).sum(1), source, still, mask=mask)
+    assert torch.equal(masked.x, source)
+    near = PGD(steps=2, step_size=0.1, despeckle=LENGTH, eps=0.5)
+    *_, bound = descend(lambda x: x.flatten(1).sum(1), source, near)
+    assert bool((bound.distance <= 0.5 + 1e-5).all())
