@@ -1,5 +1,5 @@
-"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, glasses.jpg and the thumbnails anew,
-with what is bundled now.
+"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, specks.jpg, glasses.jpg and the
+thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
@@ -69,10 +69,14 @@ def alone(translator: Translator) -> list[Translator]:
 
 def in_turn(translator: Translator) -> Translator:
     """A domain whose networks lead every move together, as it walked when they took turns."""
-    card = translator.domain
     before = {"together": False, "steps": 14, "step_size": 42.436307, "flatten": 0.05}
-    own = card.pgd.model_copy(update=before)
-    card = card.model_copy(update={"pgd": own})
+    return walking(translator, **before, colour_lock=0.7, despeckle=0.0)
+
+
+def walking(translator: Translator, **changes: object) -> Translator:
+    """A domain with another descent."""
+    card = translator.domain
+    card = card.model_copy(update={"pgd": card.pgd.model_copy(update=changes)})
     return Translator(card, translator.model, translator.device, translator.dtype)
 
 
@@ -124,6 +128,14 @@ def main() -> None:
         pictures = [*both, *(cast("Image.Image", picture) for picture in drawn)]
         rows.append([square(picture, 256) for picture in pictures])
     sheet(rows).save(ROOT / "docs" / "relit.jpg", quality=92)
+
+    speckled = walking(anime, despeckle=0.0)
+    rows = []
+    for name in ("astronaut", "hopper"):
+        still = anime(EXAMPLES / f"{name}.jpg", Options(crop_only=True, strength=0.0))
+        drawn = [translated(one, name, crop_only=True) for one in (speckled, anime)]
+        rows.append([square(cast("Image.Image", picture), 256) for picture in (still, *drawn)])
+    sheet(rows).save(ROOT / "docs" / "specks.jpg", quality=92)
 
     box = (90, 60, 430, 400)  # a face with glasses
     shown = [anime(EXAMPLES / "hopper.jpg", Options(keep_glasses=keep)) for keep in (False, True)]

@@ -20,7 +20,7 @@ from translate.translator import Translator
 
 BATCH = 16
 CLOUDS = 4  # positions of noise per side: finer noise stays visible in the result
-NOISE_TRAVEL = 1.5  # times the calibrated travel
+NOISE_MOVES, NOISE_LENGTH = 1.7, 0.84  # times the calibrated ones
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -39,7 +39,8 @@ def generate(
         count: how many.
         options: how far.
         seed: of the noise, or of the choice of pictures.
-        start: folder of pictures; None is smooth noise, walked half as far again.
+        start: folder of pictures; None is smooth noise, walked further, in more
+            and shorter moves.
 
     Returns:
         (count,3,size,size) float32 in [0,1] on the CPU; drawings with clear lines (`inked`).
@@ -54,8 +55,11 @@ def generate(
         options = replace(  # nor any light or colour to keep
             options, tone_lock=options.tone_lock or 0.0, colour_lock=options.colour_lock or 0.0
         )
+        own = translator.domain.pgd
+        if options.step_size is None:
+            options = replace(options, step_size=NOISE_LENGTH * own.step_size)
         if options.steps is None:  # there is no photo to stay near
-            options = replace(options, steps=math.ceil(NOISE_TRAVEL * translator.domain.pgd.steps))
+            options = replace(options, steps=math.ceil(NOISE_MOVES * own.steps))
     else:
         x = _pictures(translator, start, count, generator, options)
     results: list[Tensor] = []
