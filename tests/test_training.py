@@ -733,6 +733,22 @@ def test_non_finite_training_keeps_the_last_good_checkpoint(
     new_trainer().restore(saved)
 
 
+def test_a_run_that_has_diverged_ends_before_it_has_no_good_checkpoint_left(
+    new_trainer, tmp_path, monkeypatch
+):
+    """A loss of 1,600 is finite; what it leaves is nothing that one would wait for all night."""
+    right = objectives.binary_loss
+    trainer, settings = new_trainer(), session(tmp_path)
+
+    def high(*args):
+        return right(*args) + (1600.0 if trainer.position.total_updates >= 2 else 45.0)
+
+    monkeypatch.setattr(objectives, "binary_loss", high)
+    with pytest.raises(TrainingError, match=r"loss is 160\d at update 2 of stage 0; resume from"):
+        list(run(trainer, settings, threading.Event()))
+    assert checkpoint.load(checkpoint.latest(settings.out)).position.total_updates == 2
+
+
 def test_failing_between_stages_keeps_a_checkpoint_to_go_on_from(
     new_trainer, tmp_path, monkeypatch
 ):

@@ -59,7 +59,7 @@ def run(
         scalars: TensorBoard writer, if any.
 
     Raises:
-        TrainingError: the loss is not finite; the last good checkpoint stays.
+        TrainingError: the loss diverged; the last good checkpoint stays.
     """
     started = saved = time.monotonic()
     session.out.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,8 @@ from translate.training.losses import auc
 from translate.training.objectives import Objectives
 from translate.training.spoiling import spoilt
 
+DIVERGED = 50.0  # ln 4 = 1.39 is a draw; runs came back from 19, and from 1,600 as beginners
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -146,7 +148,8 @@ class Trainer:
         """One optimiser update; enters the next stage first where one is due.
 
         Raises:
-            TrainingError: the loss is not finite; the weights are those before this update.
+            TrainingError: the loss is not finite, or far beyond what a run comes back from; the
+                weights are those before this update.
         """
         if self.position.update >= self.stage.updates:
             self._next_stage()
@@ -164,9 +167,11 @@ class Trainer:
         attacked = self._attack(start, pgd, halvings, translated)
         loss, (r1, r2), logits = self._losses(data, attacked, halvings)
         slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
-        if not torch.isfinite(loss + torch.nn.utils.get_total_norm(slopes).cpu()):
+        finite = torch.isfinite(loss + torch.nn.utils.get_total_norm(slopes).cpu())
+        if not finite or loss > DIVERGED:
+            found = f"{float(loss):.0f}" if finite else "not finite"
             raise TrainingError(
-                f"the loss is not finite at update {position.update} of stage {position.stage}; "
+                f"the loss is {found} at update {position.update} of stage {position.stage}; "
                 "resume from the last checkpoint with a lower learning_rate or a higher r1"
             )
         self.optimizer.step()
