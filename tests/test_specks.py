@@ -106,10 +106,10 @@ def test_each_move_sets_out_from_a_picture_without_specks() -> None:
 
 
 def dots(translator: Translator) -> int:
-    """Dark spots of 5 pixels at most, either way, on the astronaut's cheeks and around her smile."""
-    options = Options(crop_only=True)
-    drawn = translator(np.asarray(Image.open(EXAMPLES / "astronaut.jpg")), options)
-    grey = np.asarray(Image.fromarray(np.asarray(drawn)).convert("L"), np.float64)
+    """Dark spots, 5 pixels either way at most, on the astronaut's cheeks and around her smile."""
+    drawn = translator(EXAMPLES / "astronaut.jpg", Options(crop_only=True))
+    assert isinstance(drawn, Image.Image)
+    grey = np.asarray(drawn.convert("L"), np.float64)
     side = len(grey)
     part = (slice(int(0.42 * side), int(0.66 * side)), slice(int(0.38 * side), int(0.66 * side)))
     darker = ndimage.grey_closing(grey, size=(7, 7)) - grey > 40
