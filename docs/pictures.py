@@ -1,5 +1,5 @@
-"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, specks.jpg, glasses.jpg and the
-thumbnails anew, with what is bundled now.
+"""Make the pictures of README.md, docs/turns.jpg, second-cartoon.jpg, relit.jpg, specks.jpg,
+glasses.jpg and the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
@@ -80,6 +80,16 @@ def walking(translator: Translator, **changes: object) -> Translator:
     return Translator(card, translator.model, translator.device, translator.dtype)
 
 
+def side_by_side(walks: Sequence[Translator]) -> Image.Image:
+    """Two portraits, what the network sees of each, and what comes of it."""
+    rows: list[list[Image.Image]] = []
+    for name in ("astronaut", "hopper"):
+        still = walks[0](EXAMPLES / f"{name}.jpg", Options(crop_only=True, strength=0.0))
+        drawn = [translated(one, name, crop_only=True) for one in walks]
+        rows.append([square(cast("Image.Image", picture), 256) for picture in (still, *drawn)])
+    return sheet(rows)
+
+
 def shaded(picture: Image.Image, least: float) -> Image.Image:
     """With light from the left: on the right of a face in the middle only that share of it."""
     across = (np.arange(picture.width) / picture.width - 0.44) / 0.05
@@ -105,13 +115,14 @@ def main() -> None:
         rows.append([square(picture, 256) for picture in row])
     sheet(rows).save(ROOT / "docs" / "worlds.jpg", quality=92)
 
-    rows = []
-    for name in ("astronaut", "hopper"):
-        still = anime(EXAMPLES / f"{name}.jpg", Options(crop_only=True, strength=0.0))
-        walks = (*alone(anime), in_turn(anime), anime)
-        drawn = [translated(one, name, crop_only=True) for one in walks]
-        rows.append([square(cast("Image.Image", picture), 256) for picture in (still, *drawn)])
-    sheet(rows).save(ROOT / "docs" / "turns.jpg", quality=92)
+    walks = (*alone(anime), in_turn(anime), anime)
+    side_by_side(walks).save(ROOT / "docs" / "turns.jpg", quality=92)
+    cartoon = domains["cartoon"]
+    walks = (*reversed(alone(cartoon)), cartoon)
+    side_by_side(walks).save(ROOT / "docs" / "second-cartoon.jpg", quality=92)
+    side_by_side((walking(anime, despeckle=0.0), anime)).save(
+        ROOT / "docs" / "specks.jpg", quality=92
+    )
 
     unlit = Translator.load("anime")
     unlit.domain = unlit.domain.model_copy(update={"face_relit": False})
@@ -128,14 +139,6 @@ def main() -> None:
         pictures = [*both, *(cast("Image.Image", picture) for picture in drawn)]
         rows.append([square(picture, 256) for picture in pictures])
     sheet(rows).save(ROOT / "docs" / "relit.jpg", quality=92)
-
-    speckled = walking(anime, despeckle=0.0)
-    rows = []
-    for name in ("astronaut", "hopper"):
-        still = anime(EXAMPLES / f"{name}.jpg", Options(crop_only=True, strength=0.0))
-        drawn = [translated(one, name, crop_only=True) for one in (speckled, anime)]
-        rows.append([square(cast("Image.Image", picture), 256) for picture in (still, *drawn)])
-    sheet(rows).save(ROOT / "docs" / "specks.jpg", quality=92)
 
     box = (90, 60, 430, 400)  # a face with glasses
     shown = [anime(EXAMPLES / "hopper.jpg", Options(keep_glasses=keep)) for keep in (False, True)]
