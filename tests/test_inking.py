@@ -198,12 +198,12 @@ def test_a_large_photo_gets_a_clear_drawing() -> None:
     clear = np.asarray(translator(photo))
     translator.domain = translator.domain.model_copy(update={"face_drawn": False})
     soft = np.asarray(translator(photo))
-    # steep slopes, as ink has them, in the middle of the face
+    # slopes steeper than those of black lines that are interpolated, in the middle of the face
     steep = [
-        (np.abs(cv2.Sobel(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.CV_32F, 1, 0)) > 400).mean()
+        (np.abs(cv2.Sobel(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.CV_32F, 1, 0)) > 500).mean()
         for x in (clear[300:700, 300:700], soft[300:700, 300:700])
     ]
-    assert steep[0] > 3 * steep[1]
+    assert steep[0] > 4 * steep[1]
 
 
 def test_a_drawing_alone_is_as_large_as_in_the_photo() -> None:
