@@ -55,11 +55,13 @@ def generate(
         options = replace(  # nor any light or colour to keep
             options, tone_lock=options.tone_lock or 0.0, colour_lock=options.colour_lock or 0.0
         )
-        own = translator.domain.pgd
-        if options.step_size is None:
-            options = replace(options, step_size=NOISE_LENGTH * own.step_size)
         if options.steps is None:  # there is no photo to stay near
-            options = replace(options, steps=math.ceil(NOISE_MOVES * own.steps))
+            own, length = translator.domain.pgd, options.step_size
+            options = replace(
+                options,
+                steps=math.ceil(NOISE_MOVES * own.steps),
+                step_size=NOISE_LENGTH * own.step_size if length is None else length,
+            )
     else:
         x = _pictures(translator, start, count, generator, options)
     results: list[Tensor] = []
