@@ -14,8 +14,9 @@ from translate.errors import TrainingError
 from translate.framing import FaceSquare
 from translate.training import checkpoint
 from translate.training.data import first_images, load_images
+from translate.training.report import Report
 from translate.training.samples import write_samples
-from translate.training.trainer import Report, Trainer
+from translate.training.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
