@@ -123,14 +123,14 @@ class Trainer:
             self._next_stage()
         started = time.perf_counter()
         stage, position = self.stage, self.position
-        data, start = self.batch()
+        data = self._images(self.p_data)
         kind = self._draw(999_961)
         translated = kind < stage.translated
         spoil = not translated and kind < stage.translated + stage.spoilt
         halvings = 0 if translated else self._halvings()
         pgd = self._translation() if translated else self._pgd()
+        start = spoilt(data, self._generator(999_949)) if spoil else self._images(self.p_0)
         if spoil:
-            start = spoilt(data, self._generator(999_949))
             pgd = replace(pgd, steps=int(self._draw(999_931) * (1 + pgd.steps // 3)))
         attacked = self._attack(start, pgd, halvings, translated)
         loss, (r1, r2), logits = self._losses(data, attacked, halvings)
@@ -166,11 +166,11 @@ class Trainer:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """p_data and p_0 images of the next update, (N,3,H,W) float32 in [0,1] each."""
-        number, count = self.position.total_updates, self.stage.batch_size
-        return (
-            self.p_data.batch(number, count, self.device),
-            self.p_0.batch(number, count, self.device),
-        )
+        return self._images(self.p_data), self._images(self.p_0)
+
+    def _images(self, mix: Mix) -> Tensor:
+        """This update's."""
+        return mix.batch(self.position.total_updates, self.stage.batch_size, self.device)
 
     def _use(self, model: EnergyModel, ema: EnergyModel) -> None:
         self.model = model.on(self.device)
