@@ -20,7 +20,7 @@ MODULES = {
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
     ("errors", "allocator", "replay", "smooth", "specks"),
-    ("guide", "networks", "pgd_settings", "shaping"),
+    ("cropping", "guide", "networks", "pgd_settings", "shaping"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "inking", "masking", "matting"),
     ("glasses", "pasting", "skin"),

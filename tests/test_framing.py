@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 from translate import framing
 from translate.domain import Domain
 from translate.errors import InputError, SettingsError
-from translate.framing import DEFAULT_SQUARE, FaceSquare, Window, extract, find_window
+from translate.framing import DEFAULT_SQUARE, FaceSquare, Window, extract, find_window, inside
 from translate.pasting import paste
 from translate.training.config import Recipe
 
@@ -71,17 +72,35 @@ def test_squares_are_square_and_inside(shape: tuple[int, int], kind: framing.Fra
 
 @quick
 @given(shapes, st.tuples(*[st.floats(-50, 450)] * 2, st.floats(1, 300)), st.floats(1, 4))
-def test_a_square_around_any_face_is_inside(
+def test_a_square_whose_corners_count_is_inside(
     shape: tuple[int, int], face: tuple[float, float, float], margin: float
 ) -> None:
     height, width = shape
-    left, top, side = framing._face_square(face, width, height, FaceSquare(margin))
+    square = FaceSquare(margin, corners=True)
+    left, top, side = framing._face_square(face, width, height, square)
     assert_inside(
         Window(left=left, top=top, width=side, height=side, out_width=8, out_height=8),
         height,
         width,
     )
     assert side >= min(face[2] * margin - 1, min(shape) * 0.85 - 1)
+
+
+@quick
+@given(
+    shapes,
+    st.tuples(*[st.floats(-50, 450)] * 2, st.floats(1, 300)),
+    st.floats(1, 4),
+    st.floats(0.3, 0.7),
+)
+def test_any_other_square_has_the_face_where_it_belongs(
+    shape: tuple[int, int], face: tuple[float, float, float], margin: float, centre: float
+) -> None:
+    height, width = shape
+    left, top, side = framing._face_square(face, width, height, FaceSquare(margin, centre))
+    assert side == pytest.approx(max(1, min(face[2] * margin, 2 * min(shape))), abs=0.51)
+    assert left + 0.5 * side == pytest.approx(face[0], abs=0.51)
+    assert top + centre * side == pytest.approx(face[1], abs=0.51)
 
 
 @quick
@@ -180,24 +199,72 @@ def test_tilted_face_is_found(astronaut: np.ndarray, angle: int) -> None:
 def test_face_at_the_edge_of_a_wide_photo(astronaut: np.ndarray) -> None:
     photo = np.full((512, 1000, 3), 190, np.uint8)
     photo[:412, 1000 - 284 :] = astronaut[100 - 60 : 512 - 60, 130 : 130 + 284]
-    window = find_window(photo, framing="face", size=256)
+    eared = FaceSquare(corners=True)
+    window = find_window(photo, framing="face", size=256, square=eared)
     check_astronaut(window, dx=1000 - 284 - 130, dy=-40)
     assert_inside(window, 512, 1000)
 
 
 def test_face_that_fills_a_square_photo_takes_all_of_it(astronaut: np.ndarray) -> None:
-    found = find_window(astronaut, framing="face", size=256)
+    """Where corners count; else what lies beyond is made up."""
+    eared = FaceSquare(corners=True)
+    found = find_window(astronaut, framing="face", size=256, square=eared)
     selfie = extract(astronaut, found)
-    again = find_window(selfie, framing="face", size=256)
+    again = find_window(selfie, framing="face", size=256, square=eared)
     assert (again.left, again.top, again.width, again.height) == (0, 0, 256, 256)
     assert again.note is None
+
+
+@pytest.mark.parametrize("cut", [(60, 0, 0, 0), (40, 30, 0, 10), (0, 0, 0, 30), (0, 60, 90, 0)])
+def test_a_head_at_the_border_is_seen_as_in_the_middle(
+    astronaut: np.ndarray, cut: tuple[int, int, int, int]
+) -> None:
+    """Its eyes at the same place and size, with the photo's edge repeated beyond."""
+    above, below, before, after = cut
+    usual = find_window(astronaut, framing="face", size=256)
+    assert usual.face is not None
+    x, y, width = usual.face
+    bottom, right = usual.top + usual.height - below, usual.left + usual.width - after
+    photo = astronaut[usual.top + above : bottom, usual.left + before : right]
+    x, y = x - usual.left - before, y - usual.top - above
+    moved = {"left": -before, "top": -above, "face": (x, y, width)}
+    window = replace(usual, **moved)
+    seen, scale = extract(photo, window), 256 / window.width
+    own = inside(seen, photo, window)
+    top, left = round(above * scale), round(before * scale)
+    rows, columns = 256 - top - len(own), 256 - left - own.shape[1]
+    assert (rows, columns) == pytest.approx((below * scale, after * scale), abs=1)
+    repeated = np.pad(own, ((top, rows), (left, columns), (0, 0)), mode="edge")
+    np.testing.assert_array_equal(seen, repeated)
+    same = inside(extract(astronaut, usual), photo, window).astype(int)
+    assert np.abs(same - own).mean() < 3  # half a pixel's shift at most
+
+
+def test_what_lies_beyond_the_photo_is_not_pasted(astronaut: np.ndarray) -> None:
+    """The rest is, in its place: a close-up is drawn up to the borders that cut the head."""
+    found = find_window(astronaut, framing="face", size=256, square=FaceSquare(2.0))
+    photo = astronaut[found.top + 30 : found.top + 170, found.left + 25 : found.left + 170]
+    window = find_window(photo, framing="face", size=256, square=FaceSquare(2.0))
+    assert min(window.left, window.top) < 0
+    again = paste(photo, window, extract(photo, window))
+    assert np.abs(again.astype(int) - photo).mean() < 3
+    white = paste(photo, window, np.full((256, 256, 3), 255, np.uint8))
+    face = white[20:100, 45:100]
+    assert (face == 255).all()
+    assert white.shape == photo.shape
+
+
+def test_squares_beyond_a_photo_have_an_end() -> None:
+    left, top, side = framing._face_square((50, 50, 90), 100, 300, FaceSquare(10))
+    assert (left, top, side) == (-50, -40, 200)
 
 
 def test_margin_sets_the_square(astronaut: np.ndarray) -> None:
     tight = find_window(astronaut, framing="face", size=64, square=FaceSquare(1.0))
     usual = find_window(astronaut, framing="face", size=64)
     assert usual.width == pytest.approx(DEFAULT_SQUARE.margin * tight.width, abs=2)
-    assert find_window(astronaut, framing="face", size=64, square=FaceSquare(10)).width == 512
+    eared = FaceSquare(10, corners=True)
+    assert find_window(astronaut, framing="face", size=64, square=eared).width == 512
 
 
 @pytest.mark.parametrize("name", ["temple.jpg", "coffee.jpg", "rocket.jpg"])

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from translate.cropping import Box
+
 Pixels = npt.NDArray[np.uint8]
 Face = tuple[float, float, float]  # centre x, centre y and width of a detected box, in pixels
 Flaw = Literal["small", "blurred"]
-Box = tuple[int, int, int, int]  # left, top, width and height, in pixels
 
 SMALLEST = 32
 """Width in pixels below which a face is left alone: its result would have under 48 pixels. No face

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from translate.framing import Pixels, Window, extract
+from translate.framing import Pixels, Window, extract, inside
 from translate.image_io import Photo, to_array, to_pil
 from translate.inking import LARGEST, calmed, inked
 from translate.masking import Mask, keep_outside
@@ -116,7 +116,7 @@ class Frame:
         return self.index == 0 and not bool(self.step.distance.any())
 
     def _alone(self, result: Pixels) -> Image.Image:
-        """The first window without the rest of the photo."""
+        """The first window without the rest of the photo, as far as that reaches."""
         window = self.windows[0]
         if window.drawn:
             side = min(max(window.width, window.out_width), LARGEST * window.out_width)
@@ -124,12 +124,13 @@ class Frame:
             photo = extract(self.photo.rgb, window)
             result = photo if self._unmoved else inked(result, (side, side))
             if self.free is not None:
-                whole = replace(window, left=0, top=0, width=side, height=side)
+                whole = replace(window, face=None, left=0, top=0, width=side, height=side)
                 put_back(result, photo, whole, self.free[0, 0].numpy())
         alpha = self.photo.alpha
         if alpha is not None:
             alpha = extract(np.repeat(alpha[..., None], 3, axis=2), window)[..., 0]
-        return to_pil(result, alpha)
+            alpha = inside(alpha, self.photo.rgb, window)
+        return to_pil(inside(result, self.photo.rgb, window), alpha)
 
     def _coloured(self, result: Pixels, window: Window) -> Pixels:
         """A result without what disturbs a drawing, if it is one, and skin in the photo's tone."""

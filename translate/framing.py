@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, Self, get_args
+from typing import Literal, Protocol, Self, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from translate.cropping import Box, Size, cropped, overlap, uncovered
 from translate.errors import InputError, SettingsError
-from translate.faces import Box, Face, Flaw, find_faces, flaw
+from translate.faces import Face, Flaw, find_faces, flaw
 
 Framing = Literal["auto", "face", "scene", "crop"]
 """`face`: a square around the largest face. `scene`: the whole photo. `crop`: the centre square.
@@ -22,9 +23,11 @@ Faces = Literal["all", "largest"]
 """Which faces of a photo `face` takes."""
 
 Pixels = npt.NDArray[np.uint8]
+_Plane = TypeVar("_Plane", bound=npt.NDArray[np.generic])
 
-_SNAP = 0.85  # a square this near to the largest possible one becomes that
-_MAX_ASPECT = 4  # a scene's long side is at most this many times `size`: memory has an end
+_SNAP = 0.85  # a square with corners this near to the largest possible one becomes that
+_BEYOND = 2  # the largest square, in shorter sides of the photo: memory has an end
+_MAX_ASPECT = 4  # a scene's long side is at most this many times `size`, as well
 
 
 class _Card(Protocol):
@@ -78,7 +81,8 @@ DEFAULT_SQUARE = FaceSquare()
 class Window:
     """A rectangle of a photo and the size the model sees it at, all in pixels.
 
-    `left`, `top`, `width`, `height` lie inside the photo. `note` is a sentence for the user when
+    `left`, `top`, `width`, `height` lie inside the photo, but for a face near its border: beyond
+    that the model sees the edge repeated. `note` is a sentence for the user when
     the window is not what was asked for, else None. `face`: the one it lies around, and `corners`:
     what is made of it reaches into the upper corners. `usable`: the result belongs into the photo;
     a face too small or too blurred had better be left alone.
@@ -140,9 +144,11 @@ def find_windows(
     They are seen at one size, the largest face first. If all faces had better be left alone, the
     largest is given as not `usable`. `face` and `crop` give squares seen at `size`; `scene` gives
     the whole photo with its short side at `size`, or less for a panorama beyond 4:1. Sides of the
-    seen image are multiples of `stride`. `square` says what a face's looks like; a face without
-    room around it gets the largest square there is. Raises `SettingsError` for
-    `auto`, an unknown framing or numbers out of range, `InputError` for another kind of array.
+    seen image are multiples of `stride`. `square` says what a face's looks like, however near to
+    the photo's border it is: a network knows eyes at one height and size only. Where its corners
+    count, as ears do, it is moved into the photo instead, and becomes the largest there is where
+    there is little room. Raises `SettingsError` for `auto`, an unknown framing or numbers out of
+    range, `InputError` for another kind of array.
     """
     height, width = check_pixels(rgb)
     if framing == "auto" or framing not in get_args(Framing):
@@ -192,7 +198,8 @@ def find_windows(
 
 def extract(rgb: Pixels, window: Window) -> Pixels:
     """What the model sees: a new (out_height, out_width, 3) uint8 image, Lanczos-filtered."""
-    return _resized(part(rgb, window), window.out_width, window.out_height)
+    _check_inside(rgb, window)
+    return cropped(rgb, window.box, (window.out_width, window.out_height), _resized)
 
 
 def _window(place: tuple[int, int], size: tuple[int, int], out: tuple[int, int]) -> Window:
@@ -225,18 +232,33 @@ def check_pixels(rgb: Pixels) -> tuple[int, int]:
 
 
 def part(rgb: Pixels, window: Window) -> Pixels:
-    """The window's pixels as a view. Raises `InputError` if the window is not inside `rgb`."""
+    """The photo's pixels in a window, as a view. Raises `InputError` for another photo's window."""
+    width, height = _check_inside(rgb, window)
+    left, top, across, down = overlap(window.box, (width, height))
+    return rgb[top : top + down, left : left + across]
+
+
+def inside(seen: _Plane, rgb: Pixels, window: Window) -> _Plane:
+    """What of a window's pixels, (h,w,…) at any size, the photo has: as a view."""
+    return uncovered(seen, window.box, (rgb.shape[1], rgb.shape[0]))
+
+
+def _check_inside(rgb: Pixels, window: Window) -> tuple[int, int]:
+    """Width and height of a window's photo; `InputError` if it cannot be that one."""
     height, width = check_pixels(rgb)
-    right, bottom = window.left + window.width, window.top + window.height
-    if min(window.left, window.top) < 0 or right > width or bottom > height:
+    if window.face is None:
+        fits = overlap(window.box, (width, height)) == window.box
+    else:
+        fits = min(overlap(window.box, (width, height))[2:]) > 0
+    if not fits:
         raise InputError(f"{window} is not inside a {width}x{height} photo; use its own photo.")
-    return rgb[window.top : bottom, window.left : right]
+    return width, height
 
 
-def _resized(rgb: Pixels, width: int, height: int) -> Pixels:
+def _resized(rgb: Pixels, size: Size) -> Pixels:
     """Antialiased Lanczos, up or down; a large reduction is prepared by a box filter."""
     image = Image.fromarray(np.ascontiguousarray(rgb))
-    return np.array(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0))
+    return np.array(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
 
 
 def _multiple(length: float, stride: int) -> int:
@@ -254,12 +276,13 @@ def _centre_square(width: int, height: int) -> tuple[int, int, int]:
 
 
 def _face_square(face: Face, width: int, height: int, square: FaceSquare) -> tuple[int, int, int]:
-    """Left, top and side of the square around a face, moved inside the photo."""
+    """Left, top and side of the square around a face."""
     x, y, face_width = face
     largest = min(width, height)
-    side = max(1, round(face_width * square.margin))
-    if side >= _SNAP * largest:
+    side = max(1, min(round(face_width * square.margin), _BEYOND * largest))
+    if square.corners and side >= _SNAP * largest:
         side = largest
-    left = round(x - 0.5 * side)
-    top = round(y - square.centre * side)
-    return min(max(left, 0), width - side), min(max(top, 0), height - side), side
+    left, top = round(x - 0.5 * side), round(y - square.centre * side)
+    if square.corners:
+        left, top = min(max(left, 0), width - side), min(max(top, 0), height - side)
+    return left, top, side

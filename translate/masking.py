@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from translate.cropping import Box, Size, cropped
 from translate.errors import InputError
 
 Mask = npt.NDArray[np.bool_]
@@ -25,24 +26,23 @@ def check_mask(mask: Mask, rgb: Pixels) -> None:
         )
 
 
-def window_mask(
-    mask: Mask, box: tuple[int, int, int, int], out_width: int, out_height: int
-) -> Mask:
+def window_mask(mask: Mask, box: Box, out_width: int, out_height: int) -> Mask:
     """The part of a photo's mask that the model sees.
 
     Args:
         mask: (H, W) bool.
-        box: left, top, width and height of the window in the photo, in pixels.
+        box: of the window in the photo; where it reaches beyond, the mask's edge goes on.
         out_width, out_height: size the model sees it at.
 
     Returns:
         (out_height, out_width) bool; True wherever any of the photo's pixels below may change.
     """
-    left, top, width, height = box
-    part = mask[top : top + height, left : left + width]
-    grey = Image.fromarray(part.astype(np.float32))
-    small = grey.resize((out_width, out_height), Image.Resampling.BOX)
-    return np.asarray(small) > 0
+
+    def any_below(part: Mask, size: Size) -> Mask:
+        grey = Image.fromarray(part.astype(np.float32))
+        return np.asarray(grey.resize(size, Image.Resampling.BOX)) > 0
+
+    return cropped(mask, box, (out_width, out_height), any_below)
 
 
 def keep_outside(rgb: Pixels, changed: Pixels, mask: Mask) -> Pixels:

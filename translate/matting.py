@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from translate.faces import Box, Face, Pixels
+from translate.cropping import Box, cropped
+from translate.faces import Face, Pixels
 
 Floats = npt.NDArray[np.float32]
 Cut = npt.NDArray[np.bool_]
@@ -36,7 +37,7 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
     Args:
         rgb: (H,W,3) uint8, the whole photo: background is learned around the window, too.
         face: centre x, centre y and width of the face's box, in pixels.
-        window: the part of the photo that the matte is for.
+        window: what the matte is for; it may reach beyond the photo.
         size: width and height of the matte.
 
     Returns:
@@ -114,9 +115,10 @@ def _spread(plane: Floats, looked: Box, window: Box, size: tuple[int, int]) -> F
 
 
 def _reduced(rgb: Pixels, box: Box, size: tuple[int, int]) -> Pixels:
-    left, top, width, height = box
-    part = rgb[top : top + height, left : left + width]
-    return cast("Pixels", cv2.resize(part, size, interpolation=cv2.INTER_AREA))
+    def resized(part: Pixels, to: tuple[int, int]) -> Pixels:
+        return cast("Pixels", cv2.resize(part, to, interpolation=cv2.INTER_AREA))
+
+    return cropped(rgb, box, size, resized)
 
 
 def _brightness(rgb: Pixels) -> Floats:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from translate.errors import InputError
 from translate.faces import Face
-from translate.framing import Pixels, Window, check_pixels, extract, part
+from translate.framing import Pixels, Window, check_pixels, extract, inside, part
 from translate.inking import inked
 from translate.masking import Mask
 from translate.matting import head_matte
@@ -76,12 +76,13 @@ def put_back(pasted: Pixels, rgb: Pixels, window: Window, free: Mask) -> None:
 
     Args:
         pasted, rgb: (H,W,3) uint8; the former is changed in place.
-        window: inside both.
+        window: of both.
         free: (out_height,out_width) bool, False where pixels stay; their edge becomes soft.
     """
     soft = cv2.GaussianBlur((~free).astype(np.float32), (0, 0), _SOFT)
     soft = cv2.resize(soft, (window.width, window.height))
     own = ((soft - np.float32(0.25)) * 2).clip(0, 1)  # steeper, so that thin lines stay whole
+    own = inside(own, rgb, window)
     _mix(part(pasted, window), part(rgb, window), lambda rows: own[rows])
 
 
@@ -118,8 +119,9 @@ def _blend_eared(pasted: Pixels, window: Window, face: Face, result: Pixels) -> 
 def _blend_scaled(pasted: Pixels, window: Window, result: Pixels, weights: Floats) -> None:
     """Put a result into `pasted`, at the window's size, with weights, (h,w) of any size."""
     size = (window.width, window.height)
-    weights = cast("Floats", cv2.resize(weights, size))
-    _mix(part(pasted, window), _sized(result, window), lambda rows: weights[rows])
+    weights = inside(cast("Floats", cv2.resize(weights, size)), pasted, window)
+    new = inside(_sized(result, window), pasted, window)
+    _mix(part(pasted, window), new, lambda rows: weights[rows])
 
 
 def _sized(result: Pixels, window: Window) -> Pixels:

@@ -44,7 +44,7 @@ def look(
 
     Args:
         rgb: (H,W,3) uint8.
-        window: inside it.
+        window: of it.
         keep_glasses: leave glasses before the window's face as they are.
         relit: see `Domain.face_relit`.
         mask: (H,W) bool; where it is False, pixels stay as they are, too.

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from translate.cropping import Box, overlap
 from translate.domain import Domain
-from translate.faces import Box
 from translate.frame import Frame
 from translate.framing import Window
 from translate.image_io import Photo, Pixels, to_array, to_tensor
@@ -121,7 +121,7 @@ class Walk:
         """Whether the window is less than the whole photo."""
         assert self.photo is not None
         window = self.windows[0]
-        return (window.width, window.height) != self.photo.size
+        return overlap(window.box, self.photo.size) != (0, 0, *self.photo.size)
 
     def until(self, index: int) -> Walk:
         """A copy that ends at a state; pictures are shared, not copied."""
@@ -225,18 +225,14 @@ def _view(frame: Frame, left: int, top: int, width: int, height: int) -> View:
 
     def box(window: Window) -> Window:
         x, y = round((window.left - left) * scale), round((window.top - top) * scale)
-        x, y = min(x, size[0] - 1), min(y, size[1] - 1)
+        across, down = max(1, round(window.width * scale)), max(1, round(window.height * scale))
         face = window.face
-        if face is not None:
+        if face is None:
+            x, y = min(x, size[0] - 1), min(y, size[1] - 1)
+            x, y, across, down = overlap((x, y, across, down), size)
+        else:
             face = ((face[0] - left) * scale, (face[1] - top) * scale, face[2] * scale)
-        return replace(
-            window,
-            face=face,
-            left=x,
-            top=y,
-            width=max(1, min(size[0] - x, round(window.width * scale))),
-            height=max(1, min(size[1] - y, round(window.height * scale))),
-        )
+        return replace(window, face=face, left=x, top=y, width=across, height=down)
 
     alpha = None if photo.alpha is None else part(photo.alpha)
     seen = None if mask is None else part(mask.astype(np.uint8) * 255) > 127
