@@ -200,10 +200,11 @@ def test_training_needs_nothing_that_a_mac_has_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = small_trainer(tmp_path, "cpu")
-    drawn = [trainer.batch() for _ in range(6)]  # which a CPU does for each device
-    monkeypatch.setattr(trainer, "batch", iter(drawn).__next__)
+    for mix in (trainer.p_data, trainer.p_0):  # which a CPU does for each device
+        drawn = [mix.batch(number, 4, torch.device("cpu")) for number in range(6)]
+        monkeypatch.setattr(mix, "batch", lambda number, *_, drawn=drawn: drawn[number])
     with Watch() as watch:
-        for _ in drawn:
+        for _ in range(6):
             trainer.update()
     assert {"convolution_backward", "addcdiv_"} <= watch.kernels
     assert watch.kernels - kernels_of("MPS") == set()
