@@ -4,7 +4,8 @@ glasses.jpg and the thumbnails anew, with what is bundled now.
     python docs/pictures.py
 
 docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg,
-mirror.jpg, ripples.jpg, rounds.jpg and flattened.jpg show networks or walks of the past, too.
+mirror.jpg, ripples.jpg, rounds.jpg, flattened.jpg and border.jpg show networks, walks or squares
+of the past, too.
 """
 
 from __future__ import annotations

@@ -274,6 +274,38 @@ def test_loading_leaves_nothing_to_load_to_the_first_photo(monkeypatch):
     assert sorted(loaded) == ["faces", "glasses"]
 
 
+def test_a_close_up_is_drawn_up_to_its_borders() -> None:
+    anime = Translator.load("anime", **CPU)
+    with Image.open(EXAMPLES / "astronaut.jpg") as picture:
+        close = picture.convert("RGB").crop((155, 50, 295, 170)).resize((280, 240))
+    alpha = np.full((240, 280), 255, np.uint8)
+    alpha[:, :70] = 90
+    photo = np.dstack([np.asarray(close), alpha])
+    *_, last = anime.frames(photo, Options(steps=2))
+    window = last.windows[0]
+    assert max(window.left, window.top) < 0
+    assert window.left + window.width > 280
+    assert window.top + window.height > 240
+    drawn = np.asarray(last.image)
+    np.testing.assert_array_equal(drawn[..., 3], alpha)
+    changed = np.abs(drawn[..., :3].astype(int) - photo[..., :3]).mean(axis=2)
+    assert min(changed[:4, 60:220].mean(), changed[100:140, -4:].mean()) > 2
+
+    brushed = np.zeros((240, 280), bool)
+    brushed[100:, 140:] = True
+    *_, last = anime.frames(photo, Options(steps=2), mask=brushed)
+    part = np.asarray(last.image)
+    np.testing.assert_array_equal(part[~brushed], photo[~brushed])
+    assert np.abs(part.astype(int) - photo)[brushed].mean() > 2
+
+    *_, last = anime.frames(photo, Options(steps=2, crop_only=True))
+    alone = np.asarray(last.image)  # as much of the square as there is
+    scale = max(1, 256 / window.width)
+    assert alone.shape[:2] == pytest.approx((240 * scale, 280 * scale), abs=1)
+    np.testing.assert_array_equal(alone[:, : round(60 * scale), 3], 90)
+    np.testing.assert_array_equal(alone[:, round(80 * scale) :, 3], 255)
+
+
 def test_a_wish_for_no_total_variation_leaves_ripples_and_dots_too() -> None:
     domain = Translator.load("anime").domain
     own = Options().pgd(domain, 256, 256)
