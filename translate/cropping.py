@@ -45,11 +45,9 @@ def cropped(
 
 def _inside(box: Box, picture: Size, size: Size) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of what lies in the picture, of a box seen at a size."""
-    ends: list[tuple[int, int]] = []
-    for axis in (0, 1):
-        start, length = overlap(box, picture)[axis] - box[axis], overlap(box, picture)[2 + axis]
-        scale = size[axis] / box[2 + axis]
-        first = min(round(start * scale), size[axis] - 1)
-        ends.append((first, max(first + 1, round((start + length) * scale))))
-    (left, right), (top, bottom) = ends
-    return left, top, right, bottom
+    left, top, width, height = overlap(box, picture)
+    across, down = size[0] / box[2], size[1] / box[3]
+    x = min(round((left - box[0]) * across), size[0] - 1)
+    y = min(round((top - box[1]) * down), size[1] - 1)
+    right = max(x + 1, round((left - box[0] + width) * across))
+    return x, y, right, max(y + 1, round((top - box[1] + height) * down))

@@ -169,7 +169,7 @@ class Trainer:
         return self._images(self.p_data), self._images(self.p_0)
 
     def _images(self, mix: Mix) -> Tensor:
-        """This update's."""
+        """(N,3,H,W) float32 in [0,1]: this update's images of one side."""
         return mix.batch(self.position.total_updates, self.stage.batch_size, self.device)
 
     def _use(self, model: EnergyModel, ema: EnergyModel) -> None:
