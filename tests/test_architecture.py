@@ -24,7 +24,7 @@ LAYERS = (
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "inking", "masking", "matting"),
     ("glasses", "pasting", "skin"),
-    ("energy", "imageset", "frame", "options", "relighting"),
+    ("bareness", "energy", "imageset", "frame", "options", "relighting"),
     ("view",),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),

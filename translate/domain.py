@@ -26,9 +26,10 @@ WEIGHTS_FILE = "model.safetensors"
 # `coarse` and `smooth` of the descent; 3 its `tone_lock` and `colour_lock`; 4 its
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
-# `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`.
+# `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
+# `shade` and `bare`.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 12
+CARD_FORMAT = 13
 MAX_CARD_BYTES = 1_000_000
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
@@ -50,10 +51,11 @@ class Descent(BaseModel):
         together: whether each move follows the mean energy of all members; else they take turns.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
         exposure: see `pgd_settings.PGD`.
-        tone_lock, colour_lock, headroom, footroom, total_variation: see `pgd_settings.PGD`; what
-            is slow there is wider than `TONE` of the picture.
+        tone_lock, colour_lock, shade, headroom, footroom, total_variation: see `pgd_settings.PGD`;
+            what is slow there is wider than `TONE` of the picture.
         flatten: see `pgd_settings.PGD`.
         despeckle: see `pgd_settings.PGD`; in pixels at the network's size.
+        bare: see `pgd_settings.PGD`; around faces only.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -68,11 +70,13 @@ class Descent(BaseModel):
     exposure: float = Field(default=1.0, gt=0, le=1)
     tone_lock: Unit = 0.0
     colour_lock: Unit = 0.0
+    shade: Unit = 0.0
     headroom: Unit = 0.0
     footroom: Unit = 0.0
     total_variation: float = Field(default=0.0, ge=0, lt=1)
     flatten: Unit = 0.0
     despeckle: float = Field(default=0.0, ge=0, le=64)
+    bare: Unit = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -215,7 +219,7 @@ class Domain(BaseModel):
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
                 "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
-                "pgd.despeckle needs 12"
+                "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -234,6 +238,8 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if pgd.shade or pgd.bare:
+        return 13
     if pgd.despeckle:
         return 12
     if pgd.together:

@@ -17,6 +17,7 @@ from translate.image_io import read_photo, to_array, to_pil, to_tensor, write_im
 from translate.inking import calmed, inked
 from translate.options import DEFAULTS, Options
 from translate.translator import Translator
+from translate.view import View
 
 BATCH = 16
 CLOUDS = 4  # positions of noise per side: finer noise stays visible in the result
@@ -67,7 +68,7 @@ def generate(
     results: list[Tensor] = []
     for start_index in range(0, count, BATCH):
         part = x[start_index : start_index + BATCH]
-        *_, (step, _last) = translator.descend(part, options, measured=False)
+        *_, (step, _last) = translator.descend(View(part), options, measured=False)
         results.append(step.x.cpu())
     images = torch.cat(results)
     if translator.domain.face_drawn:

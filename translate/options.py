@@ -32,11 +32,13 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         tone_sigma=TONE * math.sqrt(height * width),
         tone_lock=descent.tone_lock,
         colour_lock=descent.colour_lock,
+        shade=descent.shade,
         headroom=descent.headroom,
         footroom=descent.footroom,
         total_variation=descent.total_variation,
         flatten=descent.flatten,
         despeckle=descent.despeckle,
+        bare=descent.bare,
     )
 
 
@@ -131,6 +133,7 @@ class Options:
             smooth=own.smooth * ratio,
             flatten=own.flatten * filtered,
             despeckle=own.despeckle * ratio * filtered,
+            bare=own.bare * filtered,
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
             **self._bends(),
         )

@@ -23,7 +23,7 @@ from translate.shaping import (
     variation_slope,
 )
 from translate.smooth import flattened, smoothed
-from translate.specks import despeckled
+from translate.specks import cleared, despeckled
 
 Run = Callable[..., tuple[Tensor, Tensor]]  # a `_Move` and the tensors that it takes -> its result
 
@@ -54,6 +54,7 @@ def descend(
     guide: Guide | None = None,
     mask: Tensor | None = None,
     shift: Tensor | None = None,
+    bare: Tensor | None = None,
     stop: Tensor | float | None = None,
     generator: torch.Generator | None = None,
     measured: bool = True,
@@ -73,6 +74,7 @@ def descend(
         mask: bool, broadcastable to source; pixels where it is False stay bit-equal.
         shift: broadcastable to source; added to the picture that the first move sets out from, as
             far as ball, box and mask let it.
+        bare: (N,1,H,W) in [0,1], where there is bare skin: see `PGD.bare`.
         stop: energy, one number or (N,), at or below which an image stays where it is.
         generator: source of randomness for `pgd.random_start`.
         measured: whether every state's energy is wanted. Without it, and without `stop`, a state
@@ -88,7 +90,8 @@ def descend(
     source = source.detach()
     x = _start(source, pgd, mask, generator)
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    masks = () if mask is None else (mask,)
+    given = {"mask": mask, "bare": bare if pgd.bare > 0 else None}
+    maps = {name: each for name, each in given.items() if each is not None}
     run = run or _directly
     for index in range(pgd.steps + 1):
         moved = None
@@ -100,8 +103,8 @@ def descend(
             place = x
             if index == 0 and shift is not None:
                 place = _project(x + shift, source, pgd, mask)
-            move = _Move(energy, followed, pgd.at(index), asked and place is x)
-            value, moved = run(move, place, source, _length(x, pgd, index), *masks)
+            move = _Move(energy, followed, pgd.at(index), asked and place is x, tuple(maps))
+            value, moved = run(move, place, source, _length(x, pgd, index), *maps.values())
             if place is not x:
                 value = _value(energy, x)
         if stop is not None:
@@ -196,18 +199,22 @@ class _Move:
         followed: the one that leads.
         pgd: see `PGD.at`; of its lengths none is read.
         asked: whether the energy of x is wanted where it costs a look.
+        maps: which of `descend`'s maps it is given.
     """
 
     energy: Energy
     followed: Energy
     pgd: PGD
     asked: bool
+    maps: tuple[str, ...] = ()
 
     def __call__(
-        self, x: Tensor, source: Tensor, length: Tensor, mask: Tensor | None = None
+        self, x: Tensor, source: Tensor, length: Tensor, *maps: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Energy of x, if it is asked for or known anyway, and where the move leads from there."""
-        energy, followed, place = self.energy, self.followed, _place(x, source, self.pgd, mask)
+        given = dict(zip(self.maps, maps, strict=True))
+        mask, energy, followed = given.get("mask"), self.energy, self.followed
+        place = _place(x, source, self.pgd, mask, given.get("bare"))
         value, gradient = value_and_gradient(followed, place)
         if followed != energy or place is not x:
             value = _value(energy, x) if self.asked else torch.full_like(value, math.nan)
@@ -223,8 +230,9 @@ def _directly(move: _Move, *tensors: Tensor) -> tuple[Tensor, Tensor]:
     return move(*tensors)
 
 
-def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
-    """Where a move sets out from: x, or x smoothed, flattened, without specks or darker."""
+def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None, bare: Tensor | None) -> Tensor:
+    """Where a move sets out from: x, or x smoothed, flattened, without specks or strokes on bare
+    skin, or darker."""
     place = x
     if pgd.smooth > 0:
         place = smoothed(place, pgd.smooth)
@@ -232,6 +240,8 @@ def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None) -> Tensor:
         place = flattened(place, pgd.flatten)
     if pgd.despeckle > 0:
         place = despeckled(place, pgd.despeckle)
+    if bare is not None:
+        place = cleared(place, pgd.bare * bare)
     if pgd.exposure < 1:
         place = place * dimming(source, pgd.exposure) ** (1 / DIMMING)
     return x if place is x else _project(place, source, pgd, mask)
@@ -245,7 +255,14 @@ def _moved(
     if pgd.headroom > 0 or pgd.footroom > 0:
         speed = room(x, pgd.headroom, pgd.footroom).sqrt_()  # half before the locks, half after
         gradient = gradient * speed
-    gradient = unlocked(gradient, pgd.tone_lock, pgd.colour_lock, pgd.tone_sigma)
+    gradient = unlocked(
+        gradient,
+        x,
+        tone=pgd.tone_lock,
+        colour=pgd.colour_lock,
+        shade=pgd.shade,
+        sigma=pgd.tone_sigma,
+    )
     if speed is not None:
         gradient = gradient * speed
     if mask is not None:

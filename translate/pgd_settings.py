@@ -33,6 +33,9 @@ class PGD:
             structure. The slow part is positive semidefinite, so the move still leads downhill.
         colour_lock: the same for the gradient's colour part, its difference to grey: at 1 only
             brightness changes.
+        shade: in [0,1]; how far what the colour lock leaves darkens by one factor for all three
+            colours, not by one amount, so that dark strokes on skin are ink and not red. Of a
+            gradient it is the part along the pixel's own colour, so the move still leads downhill.
         tone_sigma: in pixels; changes much wider than that are slow.
         headroom: in [0,1]; how much slower a value moves near black and white than in the middle of
             the range (affine scaling, as interior-point methods have it for a box), so that
@@ -49,6 +52,9 @@ class PGD:
         despeckle: in pixels, ≥ 0; every move sets out from a picture whose dark spots shorter than
             that are filled (`translate.specks`): a move that cannot decide where a mouth or a
             strand belongs leaves dots, and the next ones would keep them.
+        bare: in [0,1]; every move sets out from a picture that has lost this share of its dark
+            strokes where a map given to the descent says that there is bare skin
+            (`translate.bareness`): no strands of hair over foreheads that have none.
 
     Raises:
         SettingsError: a value is out of range.
@@ -64,12 +70,14 @@ class PGD:
     exposure: float = 1.0
     tone_lock: float = 0.0
     colour_lock: float = 0.0
+    shade: float = 0.0
     tone_sigma: float = 12.0
     headroom: float = 0.0
     footroom: float = 0.0
     total_variation: float = 0.0
     flatten: float = 0.0
     despeckle: float = 0.0
+    bare: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -92,6 +100,8 @@ class PGD:
             raise SettingsError(f"tone_lock is {self.tone_lock}; use a number from 0 to 1")
         if not 0 <= self.colour_lock <= 1:
             raise SettingsError(f"colour_lock is {self.colour_lock}; use a number from 0 to 1")
+        if not 0 <= self.shade <= 1:
+            raise SettingsError(f"shade is {self.shade}; use a number from 0 to 1")
         if not 0 < self.tone_sigma < math.inf:
             raise SettingsError(f"tone_sigma is {self.tone_sigma}; use a positive number")
         if not 0 <= self.headroom <= 1:
@@ -106,6 +116,8 @@ class PGD:
             raise SettingsError(f"flatten is {self.flatten}; use a number from 0 to 1")
         if not 0 <= self.despeckle < math.inf:
             raise SettingsError(f"despeckle is {self.despeckle}; use 0 or more")
+        if not 0 <= self.bare <= 1:
+            raise SettingsError(f"bare is {self.bare}; use a number from 0 to 1")
 
     def length(self, index: int) -> float:
         """Length of move `index` (0 is the first)."""

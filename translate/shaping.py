@@ -23,14 +23,27 @@ def scale_to(x: Tensor, length: Tensor | float) -> Tensor:
     return (length / l2_norm(x).clamp_min(TINY)).view(-1, 1, 1, 1)
 
 
-def unlocked(gradient: Tensor, tone: float, colour: float, sigma: float) -> Tensor:
-    """The gradient without shares of its slow and of its colour part; see `PGD.tone_lock`."""
+def unlocked(
+    gradient: Tensor, x: Tensor, *, tone: float, colour: float, shade: float, sigma: float
+) -> Tensor:
+    """The gradient at x without shares of its slow and of its colour part; see `PGD.tone_lock`."""
     if tone > 0:
         gradient = gradient.sub(slow_part(gradient, sigma), alpha=tone)
     if colour > 0:
         grey = (gradient[:, :1] + gradient[:, 1:2]).add_(gradient[:, 2:]).div_(3)
-        gradient = gradient.lerp(grey, colour)
+        kept = (
+            grey
+            if shade == 0
+            else torch.where(grey > 0, grey.lerp(_along(gradient, x), shade), grey)
+        )
+        gradient = gradient.lerp(kept, colour)
     return gradient
+
+
+def _along(gradient: Tensor, x: Tensor) -> Tensor:
+    """The part of each pixel's gradient that scales its colour: (N,3,H,W)."""
+    length = x.square().sum(dim=1, keepdim=True).clamp_min_(TINY)
+    return x * ((gradient * x).sum(dim=1, keepdim=True) / length)
 
 
 def room(x: Tensor, headroom: float, footroom: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Dots that no drawing has: dark spots without a length of their own."""
+"""Dots that no drawing has, dark spots without a length of their own, and strokes on bare skin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SPAN = 0.12  # of a picture's side: wider strokes stay on bare skin
 LYING = 0.7  # of a length, in pixels, is enough for what does not stand: mouths, lids and brows lie
+
+Line = tuple[int, int, int]
+"""How many pixels, and how far down and across each is from the one before."""
 
 
 def despeckled(x: Tensor, length: float) -> Tensor:
@@ -30,18 +34,33 @@ def despeckled(x: Tensor, length: float) -> Tensor:
     if lying == 1:
         return x
     mirrored = x.flip(-1)
-    found = torch.minimum(_filled(x, standing, 1, 0), _filled(x, lying, 0, 1))
-    found = torch.minimum(found, _filled(x, lying, 1, 1))
-    return torch.minimum(found, _filled(mirrored, lying, 1, 1).flip(-1))
+    found = torch.minimum(_filled(x, (standing, 1, 0)), _filled(x, (lying, 0, 1)))
+    found = torch.minimum(found, _filled(x, (lying, 1, 1)))
+    return torch.minimum(found, _filled(mirrored, (lying, 1, 1)).flip(-1))
 
 
-def _filled(x: Tensor, count: int, down: int, across: int) -> Tensor:
-    """The closing by a line of `count` pixels, each so far from the one before; the border is
-    continued with its own pixels."""
-    margin = count - 1
-    wide = F.pad(x, (margin * across,) * 2 + (margin * down,) * 2, mode="replicate")
-    widened = _along(torch.maximum, wide, count, down, across)
-    return _along(torch.minimum, widened, count, down, across)
+def cleared(x: Tensor, places: Tensor) -> Tensor:
+    """Each channel without its dark strokes at some places: closed there by a square of `SPAN`.
+
+    Args:
+        x: (N,C,H,W) float.
+        places: (N,1,H,W) in [0,1], how much of them goes.
+
+    Returns:
+        (N,C,H,W), no value below that of x, all within its range.
+    """
+    side = max(1, round(SPAN * x.shape[-2]))
+    return x.lerp(_filled(x, (side, 1, 0), (side, 0, 1)), places)
+
+
+def _filled(x: Tensor, *lines: Line) -> Tensor:
+    """The closing by what lines span together; the border is continued with its own pixels."""
+    down, across = (sum((line[0] - 1) * line[axis] for line in lines) for axis in (1, 2))
+    x = F.pad(x, (across, across, down, down), mode="replicate")
+    for pick in (torch.maximum, torch.minimum):
+        for line in lines:
+            x = _along(pick, x, *line)
+    return x
 
 
 def _along(

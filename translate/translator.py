@@ -155,9 +155,12 @@ class Translator:
         if mask is not None:
             check_mask(mask, photo.rgb)
         keep = options.keeps_glasses(self.domain)
-        relit = self.domain.face_relit
+        relit, bare = self.domain.face_relit, self.domain.pgd.bare > 0
         seen = gathered(
-            [look(photo.rgb, w, keep_glasses=keep, relit=relit, mask=mask) for w in windows]
+            [
+                look(photo.rgb, w, keep_glasses=keep, relit=relit, bare=bare, mask=mask)
+                for w in windows
+            ]
         )
         start = None
         for step, last in self._descend_pieces(seen, options, measured):
@@ -187,13 +190,7 @@ class Translator:
     ) -> Iterator[tuple[Step, bool]]:
         """`descend` of any number of windows in little memory: a few at a time, step by step."""
         walks = [
-            self.descend(
-                seen.x[i : i + PIECE],
-                options,
-                None if seen.mask is None else seen.mask[i : i + PIECE],
-                None if seen.brightening is None else seen.brightening[i : i + PIECE],
-                measured=measured,
-            )
+            self.descend(seen[i : i + PIECE], options, measured=measured)
             for i in range(0, len(seen.x), PIECE)
         ]
         states = [next(walk) for walk in walks]
@@ -208,49 +205,46 @@ class Translator:
 
     def descend(
         self,
-        x: Tensor,
+        seen: View,
         options: Options = DEFAULTS,
-        mask: Tensor | None = None,
-        brightening: Tensor | None = None,
         *,
         measured: bool = True,
     ) -> Iterator[tuple[Step, bool]]:
         """Walk a batch of windows downhill.
 
         Args:
-            x: (N,3,H,W) float32 in [0,1], any device.
+            seen: on any device; of a walk shorter than the first move, less of its brightening.
             options: how far.
-            mask: bool, broadcastable to x; pixels where it is False stay bit-equal.
-            brightening: see `View`; of a walk shorter than the first move, less.
             measured: see `translate.pgd.descend`.
 
         Yields:
             States and whether no other follows.
         """
-        height, width = x.shape[-2:]
+        height, width = seen.x.shape[-2:]
         self.domain.network.check_shape(height, width)
         pgd = options.pgd(self.domain, height, width)
         generator = None
         if options.seed is not None:
             generator = torch.Generator().manual_seed(options.seed)
         stop = self.domain.calibration.target if options.strength == "auto" else None
-        x = x.to(self.device).contiguous()  # a CPU bends gradients faster colour by colour
+        seen = seen.to(self.device)
+        x = seen.x.contiguous()  # a CPU bends gradients faster colour by colour
         own, members = self.domain.pgd, self.domain.network.members
         guide = seen_from(
             self.energy, own.halvings, members, mirrored=own.mirrored, together=own.together
         )
-        mask = None if mask is None else mask.to(self.device)
         shift = None
-        if brightening is not None:
+        if seen.brightening is not None:
             share = 1.0 if options.strength == "auto" else min(1.0, options.strength * own.steps)
-            shift = lightening(x, brightening.to(self.device)) * share
+            shift = lightening(x, seen.brightening) * share
         for step in descend(
             self.energy,
             x,
             pgd,
             guide=guide,
-            mask=mask,
+            mask=seen.mask,
             shift=shift,
+            bare=seen.bare,
             stop=stop,
             generator=generator,
             measured=measured,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from translate.faces import find_faces
+from translate.bareness import bare_skin
+from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract
 from translate.glasses import find_glasses
 from translate.image_io import to_tensor
@@ -25,11 +27,26 @@ class View:
         mask: (N,1,h,w) bool, False where pixels stay as they are; None where all may change.
         brightening: (N,1,h,w) float32, factors of 1 or more: how much lighter than x the picture is
             that a walk sets out from (`translate.relighting`); None where it is x.
+        bare: (N,1,h,w) float32 in [0,1], 1 where a face shows bare skin (`translate.bareness`);
+            None where no walk asks.
     """
 
     x: Tensor
     mask: Tensor | None = None
     brightening: Tensor | None = None
+    bare: Tensor | None = None
+
+    def __getitem__(self, span: slice) -> View:
+        """Some of the windows."""
+        return self._each(lambda tensor: tensor[span])
+
+    def to(self, device: torch.device) -> View:
+        """The same on a device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> View:
+        own = (cast("Tensor | None", getattr(self, field.name)) for field in fields(self)[1:])
+        return View(change(self.x), *(each if each is None else change(each) for each in own))
 
 
 def look(
@@ -38,6 +55,7 @@ def look(
     *,
     keep_glasses: bool,
     relit: bool = False,
+    bare: bool = False,
     mask: Mask | None = None,
 ) -> View:
     """A window of a photo.
@@ -47,20 +65,30 @@ def look(
         window: of it.
         keep_glasses: leave glasses before the window's face as they are.
         relit: see `Domain.face_relit`.
+        bare: whether the walk asks where skin is bare, see `Domain.pgd`.
         mask: (H,W) bool; where it is False, pixels stay as they are, too.
     """
     seen, face = extract(rgb, window), window.seen_face
-    free = factors = None
+    free = None
     if mask is not None:
         free = window_mask(mask, window.box, window.out_width, window.out_height)
     if keep_glasses and face is not None:
         worn = find_glasses(seen, face)
         if worn is not None:
             free = ~worn if free is None else free & ~worn
-    if relit and face is not None:
-        factors = brightening(seen, face)
-    maps = (None if m is None else torch.from_numpy(m)[None, None] for m in (free, factors))
-    return View(to_tensor(seen), *maps)
+    around = around_face(seen, face, relit=relit, bare=bare)
+    if free is None:
+        return around
+    return replace(around, mask=torch.from_numpy(free)[None, None])
+
+
+def around_face(rgb: Pixels, face: Face | None, *, relit: bool, bare: bool) -> View:
+    """A picture, (h,w,3), with what a walk asks of the skin of a face in it; see `look`."""
+    maps: list[Tensor | None] = []
+    for wanted, of_skin in ((relit, brightening), (bare, bare_skin)):
+        found = of_skin(rgb, face) if wanted and face is not None else None
+        maps.append(None if found is None else torch.from_numpy(found)[None, None])
+    return View(to_tensor(rgb), None, *maps)
 
 
 def steady(views: Sequence[View], windows: int) -> list[View]:
@@ -84,6 +112,7 @@ def gathered(views: Sequence[View]) -> View:
         x,
         _together([view.mask for view in views], torch.ones(1, 1, *x.shape[2:], dtype=torch.bool)),
         _together([view.brightening for view in views], torch.ones(1, 1, *x.shape[2:])),
+        _together([view.bare for view in views], torch.zeros(1, 1, *x.shape[2:])),
     )
 
 
@@ -94,18 +123,14 @@ def _together(maps: Sequence[Tensor | None], neutral: Tensor) -> Tensor | None:
     return torch.cat([neutral if each is None else each for each in maps])
 
 
-def brightenings(pictures: Iterable[Pixels]) -> Tensor:
-    """`View.brightening` of pictures that were cut out before: around the largest face in each.
+def looked_for(pictures: Iterable[Pixels], *, relit: bool, bare: bool) -> View:
+    """Pictures that were cut out before, with the largest face in each; see `look`.
 
     Args:
         pictures: N times (h,w,3) uint8, of one size.
-
-    Returns:
-        (N,1,h,w) float32, 1 where no face is found.
     """
-    factors: list[Tensor] = []
+    views: list[View] = []
     for rgb in pictures:
-        faces = find_faces(rgb, every=False)
-        found = brightening(rgb, faces[0]) if faces else None
-        factors.append(torch.ones(rgb.shape[:2]) if found is None else torch.from_numpy(found))
-    return torch.stack(factors)[:, None]
+        faces = find_faces(rgb, every=False) if relit or bare else []
+        views.append(around_face(rgb, faces[0] if faces else None, relit=relit, bare=bare))
+    return gathered(views)

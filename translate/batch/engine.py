@@ -49,8 +49,7 @@ def descend_batch(translator: Translator, views: Sequence[View], options: Option
         options: how far.
     """
     before = last = None
-    seen = gathered(views)
-    for step, _ in translator.descend(seen.x, options, seen.mask, seen.brightening, measured=False):
+    for step, _ in translator.descend(gathered(views), options, measured=False):
         before, last = step.energy if before is None else before, step
     assert before is not None
     assert last is not None

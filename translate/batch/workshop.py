@@ -94,9 +94,11 @@ class Workshop:
         windows = self.translator.windows(photos[0], options)
         usable = [window for window in windows if window.usable]
         domain = self.translator.domain
-        keep, relit = options.keeps_glasses(domain), domain.face_relit
+        keep, relit, bare = options.keeps_glasses(domain), domain.face_relit, domain.pgd.bare > 0
         views = [
-            look(photo.rgb, w, keep_glasses=keep, relit=relit) for photo in photos for w in usable
+            look(photo.rgb, w, keep_glasses=keep, relit=relit, bare=bare)
+            for photo in photos
+            for w in usable
         ]
         if len(photos) > 1 and not movie.paged:
             views = steady(views, len(usable))

@@ -75,9 +75,10 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         raise SettingsError("a distance between sets needs two images of each; or --features none")
     lpips, no_lpips = find_lpips(translator.device)
     notes = [n for n in (no_features, no_lpips) if n] + list(features.notes if features else ())
-    relit = request.kind == "translation" and translator.domain.face_relit
-    if relit:
-        notes.append("walks set out from skin in even light where a face is found, as in photos")
+    domain = translator.domain
+    faces = request.kind == "translation" and (domain.face_relit or domain.pgd.bare > 0)
+    if faces:
+        notes.append("where a face is found its skin is lit evenly and kept bare, as in photos")
     sets = {"source": request.source, "target": request.target}
     if request.training is not None:
         sets["training"] = request.training
@@ -102,7 +103,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         job,
         batch_size=request.batch_size,
         kept=request.sheet,
-        relit=relit,
+        faces=faces,
         small=0 if request.training is None else NEIGHBOUR_SIZE,
     ):
         if isinstance(found, Progress):

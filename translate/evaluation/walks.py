@@ -21,7 +21,7 @@ from translate.imageset import Images, fit
 from translate.options import Options
 from translate.shaping import l2_norm
 from translate.translator import Translator
-from translate.view import brightenings
+from translate.view import looked_for
 
 WALK = Options(strength=1.0)
 
@@ -75,7 +75,7 @@ def walk(
     *,
     batch_size: int,
     kept: int,
-    relit: bool = False,
+    faces: bool = False,
     small: int = 0,
 ) -> Iterator[Progress | Arrays]:
     """Descend every image once; finished batches are kept in the job.
@@ -91,7 +91,7 @@ def walk(
         job: keeps finished batches.
         batch_size: images at a time.
         kept: of so many first images the pictures are kept.
-        relit: whether faces are looked for, and lit evenly as in photos (`View.brightening`).
+        faces: whether they are looked for, so that their skin is seen to as in photos.
         small: pixels at which all pictures of the highest strength are kept; 0 keeps none.
 
     Yields:
@@ -105,7 +105,7 @@ def walk(
         if part is None:
             pixels = source.pixels[span]
             pictures: dict[int | str, Images] = {}
-            for index, found in _pictures(translator, pixels, states, relit):
+            for index, found in _pictures(translator, pixels, states, faces):
                 pictures |= found
                 yield Progress(what="walk", done=number * moves + index, total=len(chunks) * moves)
             part = _measured(translator, pixels, list(pictures.values()), meter)
@@ -119,15 +119,16 @@ def walk(
 
 
 def _pictures(
-    translator: Translator, pixels: Images, states: Sequence[int], relit: bool
+    translator: Translator, pixels: Images, states: Sequence[int], faces: bool
 ) -> Iterator[tuple[int, dict[int | str, Images]]]:
     """8-bit pictures (N,H,W,3) at the wanted states, and at the end where `auto` stops."""
     stop = translator.domain.calibration.target
-    x = as_tensor(pixels, translator.device)
-    active = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    auto = x
-    light = brightenings(pixels) if relit else None
-    for step, last in translator.descend(x, WALK, brightening=light):
+    domain = translator.domain
+    relit, bare = faces and domain.face_relit, faces and domain.pgd.bare > 0
+    seen = looked_for(pixels, relit=relit, bare=bare).to(translator.device)
+    auto = seen.x
+    active = torch.ones(len(auto), dtype=torch.bool, device=auto.device)
+    for step, last in translator.descend(seen, WALK):
         auto = torch.where(active.view(-1, 1, 1, 1), step.x, auto)
         active = active & (step.energy > stop)
         found: dict[int | str, Images] = {}

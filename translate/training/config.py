@@ -187,10 +187,13 @@ class Recipe(_Settings):
         sample_smooth: sigma of the blur they set out from, as a share of the size.
         sample_exposure: mean light they set out with, see `Descent`.
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
+        sample_shade: how dark colours keep their hue, see `Descent`.
         sample_headroom, sample_footroom, sample_total_variation: what they avoid, see `Descent`.
         sample_flatten: how far each move's picture is flattened, see `Descent`.
         sample_despeckle: how long the dark spots are, at most, that are filled in it, as a share of
             the size.
+        sample_bare: how much of the dark strokes on bare skin goes, see `Descent`; not in training,
+            where no faces are looked for.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -225,11 +228,13 @@ class Recipe(_Settings):
     sample_exposure: float = Field(default=1.0, gt=0, le=1)
     sample_tone_lock: float = Field(default=0.0, ge=0, le=1)
     sample_colour_lock: float = Field(default=0.0, ge=0, le=1)
+    sample_shade: float = Field(default=0.0, ge=0, le=1)
     sample_headroom: float = Field(default=0.0, ge=0, le=1)
     sample_footroom: float = Field(default=0.0, ge=0, le=1)
     sample_total_variation: float = Field(default=0.0, ge=0, lt=1)
     sample_flatten: float = Field(default=0.0, ge=0, le=1)
     sample_despeckle: float = Field(default=0.0, ge=0, le=0.2)
+    sample_bare: float = Field(default=0.0, ge=0, le=1)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
     remarks: str = ""
@@ -268,11 +273,13 @@ class Recipe(_Settings):
             exposure=self.sample_exposure,
             tone_lock=self.sample_tone_lock,
             colour_lock=self.sample_colour_lock,
+            shade=self.sample_shade,
             headroom=self.sample_headroom,
             footroom=self.sample_footroom,
             total_variation=self.sample_total_variation,
             flatten=self.sample_flatten,
             despeckle=self.sample_despeckle * size,
+            bare=self.sample_bare,
         )
 
     def network_at(self, stage: int) -> NetworkConfig:

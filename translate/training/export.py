@@ -38,7 +38,7 @@ from translate.training.card import model_card
 from translate.training.config import Recipe, Source
 from translate.training.data import batches, first_images, load_images
 from translate.training.samples import walk
-from translate.view import brightenings
+from translate.view import looked_for
 
 HALF_TOLERANCE = 2 / 255  # largest change of a translated pixel that half precision may make
 PROBE = 16  # photos that this is tried on
@@ -267,9 +267,10 @@ def _walk(
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
         x, shift = placed(batch, device), None
-        if relit:
-            shift = lightening(x, brightenings(to_array(batch)).to(device))
-        states = list(walk(energy, x, descent, members, shift))
+        seen = looked_for(to_array(batch), relit=relit, bare=descent.bare > 0).to(device)
+        if seen.brightening is not None:
+            shift = lightening(x, seen.brightening)
+        states = list(walk(energy, x, descent, members, shift, seen.bare))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]

@@ -24,6 +24,7 @@ def walk(
     descent: Descent,
     members: int = 1,
     shift: Tensor | None = None,
+    bare: Tensor | None = None,
 ) -> Iterator[Step]:
     """The descent of a recipe, as the program walks it later.
 
@@ -32,7 +33,7 @@ def walk(
         source: (N,3,H,W) float32 in [0,1], on the model's device.
         descent: settings.
         members: of the energy.
-        shift: see `translate.pgd.descend`.
+        shift, bare: see `translate.pgd.descend`.
     """
     pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
     guide = seen_from(
@@ -42,7 +43,7 @@ def walk(
         mirrored=descent.mirrored,
         together=descent.together,
     )
-    return descend(energy, source, pgd, guide=guide, shift=shift)
+    return descend(energy, source, pgd, guide=guide, shift=shift, bare=bare)
 
 
 def write_samples(

@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from translate.domain import Domain
 from translate.energy import EnergyModel
@@ -17,6 +16,7 @@ from translate.options import DEFAULTS, Options
 from translate.pgd import Step
 from translate.translator import Translator
 from translate.ui.zero import on_gpu
+from translate.view import View
 
 _turn = threading.Lock()
 """Held for one step: the device does one thing at a time, however many threads serve requests,
@@ -30,15 +30,13 @@ class InTurns(Translator):
 
     def descend(
         self,
-        x: Tensor,
+        seen: View,
         options: Options = DEFAULTS,
-        mask: Tensor | None = None,
-        brightening: Tensor | None = None,
         *,
         measured: bool = True,
     ) -> Iterator[tuple[Step, bool]]:
         """See `Translator.descend`."""
-        with closing(_descend(self, x, options, mask, brightening, measured)) as steps:
+        with closing(_descend(self, seen, options, measured)) as steps:
             while True:
                 with _turn:
                     state = next(steps, None)
@@ -79,13 +77,10 @@ def _find(name: str) -> TranslatorInTurns:
 @on_gpu
 def _descend(
     translator: InTurns,
-    x: Tensor,
+    seen: View,
     options: Options,
-    mask: Tensor | None,
-    brightening: Tensor | None,
     measured: bool,
 ) -> Generator[tuple[Step, bool]]:
-    walk = Translator.descend(translator, x, options, mask, brightening, measured=measured)
-    for step, last in walk:
+    for step, last in Translator.descend(translator, seen, options, measured=measured):
         tensors = [t.cpu() for t in (step.x, step.energy, step.distance, step.active)]
         yield Step(step.index, *tensors), last
