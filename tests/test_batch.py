@@ -29,6 +29,7 @@ from translate.batch.pipeline import Pipeline
 from translate.batch.session import Request, open_session
 from translate.batch.settings import Settings
 from translate.batch.workshop import Workshop
+from translate.view import View
 
 Cli = Callable[..., Result]
 
@@ -156,13 +157,13 @@ def test_decoding_translating_and_encoding_overlap(
         return finish(self, job, ends)
 
     class Busy(Translator):
-        def descend(self, x: torch.Tensor, *others: Any, **more: Any) -> Any:
-            batches.append(len(x))
+        def descend(self, seen: View, *others: Any, **more: Any) -> Any:
+            batches.append(len(seen.x))
             if len(batches) == 2:
                 began.set()
                 assert decoded.wait(60)
                 assert written.wait(60)
-            return super().descend(x, *others, **more)
+            return super().descend(seen, *others, **more)
 
     monkeypatch.setattr(Workshop, "decode", slow_decode)
     monkeypatch.setattr(Workshop, "finish", slow_finish)

@@ -31,6 +31,7 @@ from translate.replay import FIRST, MOST, Call, Replay
 from translate.training import checkpoint
 from translate.training.config import Recipe
 from translate.training.trainer import Trainer
+from translate.view import View
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PHOTOS = [EXAMPLES / name for name in ("astronaut.jpg", "hopper.jpg")]
@@ -84,9 +85,9 @@ def test_every_device_gives_the_picture(
 def test_a_batch_is_its_images(device: str) -> None:
     translator = Translator.load("anime", device=device, dtype="float32")
     x, options = windows(translator), Options(steps=6)
-    *_, (both, _) = translator.descend(x, options)
+    *_, (both, _) = translator.descend(View(x), options)
     for index in range(len(x)):
-        *_, (alone, _) = translator.descend(x[index : index + 1], options)
+        *_, (alone, _) = translator.descend(View(x[index : index + 1]), options)
         difference = (both.x[index] - alone.x[0]).abs().mean()
         assert float(difference) < 0.5 / 255
 
@@ -96,9 +97,9 @@ def test_a_walk_never_waits_for_the_device(device: str) -> None:
     translator = Translator.load("anime", device=device)
     x = windows(translator).to(pick_device(device))
     for _ in range(FIRST + 1):  # makes what later walks share, and records it
-        list(translator.descend(x, Options(steps=2), measured=False))
+        list(translator.descend(View(x), Options(steps=2), measured=False))
     with no_waiting(device):
-        *_, (last, _) = translator.descend(x, Options(steps=2), measured=False)
+        *_, (last, _) = translator.descend(View(x), Options(steps=2), measured=False)
     assert last.x.device.type == pick_device(device).type
     assert bool(last.x.isfinite().all())
 
@@ -232,11 +233,14 @@ def test_replayed_walks_are_the_walks(device: str) -> None:
     x = windows(translator).to(translator.device)
     mask = torch.ones(1, 1, *x.shape[-2:], dtype=torch.bool, device=x.device)
     mask[..., : x.shape[-1] // 3] = False
-    for options, seen in ((Options(), None), (Options(strength="auto"), None), (Options(), mask)):
-        walks = [list(translator.descend(x, options, seen)) for _ in range(5)]
+    bare = torch.zeros(1, 1, *x.shape[-2:], device=x.device)
+    bare[..., : x.shape[-2] // 2, :] = 1
+    plain, lit = View(x), View(x, mask, torch.full_like(bare, 1.2), bare.expand(len(x), -1, -1, -1))
+    for options, seen in ((Options(), plain), (Options(strength="auto"), plain), (Options(), lit)):
+        walks = [list(translator.descend(seen, options)) for _ in range(5)]
         assert (translator._replay.graphs > 0) == (device in CUDA)
         translator._replay = Replay(torch.device("cpu"))  # launches everything one by one
-        walks.append(list(translator.descend(x, options, seen)))
+        walks.append(list(translator.descend(seen, options)))
         translator._replay = Replay(translator.device)
         for states in zip(*walks, strict=True):
             for step, _ in states[:-1]:
@@ -250,9 +254,9 @@ def test_a_translator_can_be_copied_and_sent(device: str) -> None:
     translator = Translator.load("anime", device=device)
     x = windows(translator)[:1]
     for _ in range(FIRST):
-        walk = [step.x for step, _ in translator.descend(x, Options(steps=3))]
+        walk = [step.x for step, _ in translator.descend(View(x), Options(steps=3))]
     for other in (copy.deepcopy(translator), pickle.loads(pickle.dumps(translator))):
-        *_, (last, _) = other.descend(x, Options(steps=3))
+        *_, (last, _) = other.descend(View(x), Options(steps=3))
         torch.testing.assert_close(last.x, walk[-1], rtol=0, atol=2e-3)
 
 
@@ -264,7 +268,7 @@ def test_threads_share_graphs(device: str) -> None:
     photos = (photos * torch.linspace(0.6, 1, len(photos)).view(-1, 1, 1, 1)).split(1)
 
     def walk(x: torch.Tensor) -> torch.Tensor:
-        *_, (last, _) = translator.descend(x, measured=False)
+        *_, (last, _) = translator.descend(View(x), measured=False)
         return last.x.cpu()
 
     with ThreadPoolExecutor(8) as pool:

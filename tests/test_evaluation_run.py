@@ -27,6 +27,7 @@ from translate.evaluation.ood import _start
 from translate.evaluation.sets import as_tensor, read_set
 from translate.framing import extract, find_window
 from translate.shaping import l2_norm
+from translate.view import View
 
 SIZE = 32
 
@@ -122,7 +123,7 @@ def test_translation_measures_the_states_of_the_one_descent(
     source = read_set(str(sets / "photos"), SIZE)
     x = as_tensor(source.pixels, translator.device)
     for row, strength in ((1, 0.5), (2, 1.0), (3, "auto")):
-        *_, (step, _) = translator.descend(x, Options(strength=strength))
+        *_, (step, _) = translator.descend(View(x), Options(strength=strength))
         seen = (step.x * 255).round() / 255
         expected = translator.energy(seen).numpy()
         assert values["energy"][row] == pytest.approx(expected, abs=2e-3)

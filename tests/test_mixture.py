@@ -13,6 +13,7 @@ from translate import Options, Translator
 from translate.errors import InputError, SettingsError
 from translate.masking import keep_outside, window_mask
 from translate.mixture import Mixture
+from translate.view import View
 
 FULL = Options(strength=1.0)
 
@@ -32,7 +33,7 @@ def test_share_zero_is_the_first_domain(pair: tuple[Translator, Translator], pho
 def test_share_one_walks_as_the_second_does(pair: tuple[Translator, Translator]) -> None:
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     mixed = Mixture.of(*pair, 1.0)
-    both = zip(mixed.descend(x, FULL), pair[1].descend(x, FULL), strict=True)
+    both = zip(mixed.descend(View(x), FULL), pair[1].descend(View(x), FULL), strict=True)
     for (a, _), (b, _) in both:
         torch.testing.assert_close(a.x, b.x, atol=1e-4, rtol=1e-4)
 

@@ -6,7 +6,7 @@ import itertools
 import math
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -23,7 +23,7 @@ from translate.errors import SettingsError
 from translate.guide import blend, seen_from
 from translate.pgd import attack, descend
 from translate.pgd_settings import PGD
-from translate.shaping import EDGE, variation_slope
+from translate.shaping import EDGE, unlocked, variation_slope
 from translate.smooth import flattened, slow_part, smoothed
 
 SHAPE = (3, 3, 5, 6)
@@ -847,6 +847,50 @@ def test_a_locked_move_still_leads_downhill():
             assert ((left * gradient).sum(dim=(1, 2, 3)) > 0).all()
 
 
+def unlocked_in_loops(gradient, x, colour, shade):
+    """Pixel by pixel, in float64."""
+    result = gradient.copy()
+    for i, row, column in np.ndindex(len(x), *x.shape[2:]):
+        g, c = gradient[i, :, row, column], x[i, :, row, column]
+        kept = np.full(3, g.mean())
+        if g.mean() > 0:  # darker
+            kept = (1 - shade) * kept + shade * c * (g @ c) / (c @ c)
+        result[i, :, row, column] = (1 - colour) * g + colour * kept
+    return result
+
+
+@quick
+@given(seeds, st.floats(0, 1), st.floats(0, 1))
+def test_locked_colours_against_loops(seed, colour, shade):
+    rng = np.random.default_rng(seed)
+    gradient, x = rng.normal(size=(2, 3, 2, 3)), rng.uniform(0.01, 1, (2, 3, 2, 3))
+    expected = unlocked_in_loops(gradient, x, colour, shade)
+    found = unlocked(
+        *map(torch.from_numpy, (gradient, x)), tone=0.0, colour=colour, shade=shade, sigma=1.0
+    )
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-9)
+    assert ((gradient * found.numpy()).sum((1, 2, 3)) >= -1e-9).all()  # never uphill
+
+
+def test_shaded_strokes_keep_their_hue_and_light_ones_fade():
+    """On skin: darkened by equal amounts it would turn red."""
+    skin = torch.tensor((0.9, 0.7, 0.6)).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    for sign, shade, red in ((1, 0.0, 1.9), (1, 1.0, 1.5), (-1, 1.0, 1.4)):
+        pgd = PGD(steps=4, step_size=0.5, colour_lock=1.0, shade=shade)
+        *_, last = descend(lambda x, sign=sign: sign * x.flatten(1).sum(1), skin, pgd)
+        values = last.x[0, :, 0, 0]
+        assert bool((values < skin[0, :, 0, 0]).all()) == (sign > 0)
+        if shade == 0:
+            assert float(values[0] / values[2]) > red
+        elif sign > 0:
+            assert float(values[0] / values[2]) == pytest.approx(red, abs=1e-3)
+        else:
+            assert float(values[0] / values[2]) < red
+    black = torch.zeros(1, 3, 4, 4)
+    *_, last = descend(lambda x: x.flatten(1).sum(1), black, replace(pgd, step_size=1.0))
+    assert torch.equal(last.x, black)
+
+
 def test_slow_part_does_not_remember_who_asked_first():
     x = torch.rand(1, 3, 44, 52)
     with torch.inference_mode():
@@ -895,6 +939,10 @@ def test_tone_lock_does_not_mix_a_batch():
         {"flatten": math.nan},
         {"despeckle": -1.0},
         {"despeckle": math.inf},
+        {"shade": -0.1},
+        {"shade": 1.1},
+        {"bare": -0.1},
+        {"bare": 1.1},
     ],
 )
 def test_settings_of_the_shape_of_moves_are_checked(wrong):

@@ -25,7 +25,7 @@ from translate.image_io import Photo, to_array, to_tensor
 from translate.relighting import brightening, lightening
 from translate.training.export import _walk
 from translate.ui.turns import TranslatorInTurns
-from translate.view import brightenings, gathered, look
+from translate.view import gathered, look, looked_for
 
 Cli = Callable[..., Result]
 LUMA = np.array((0.299, 0.587, 0.114))
@@ -160,21 +160,29 @@ def unlit(translator: Translator) -> Translator:
     return Translator(card, translator.model, translator.device, translator.dtype)
 
 
+def hairy(translator: Translator) -> Translator:
+    """The same domain, that may draw on bare skin (`translate.bareness`)."""
+    own = translator.domain.pgd.model_copy(update={"bare": 0.0})
+    card = translator.domain.model_copy(update={"pgd": own})
+    return Translator(card, translator.model, translator.device, translator.dtype)
+
+
 def test_no_black_patch_is_drawn_on_a_shaded_cheek(anime: Translator, window: Window) -> None:
-    """What this is for: without it, the walk takes the shade for hair."""
+    """What this is for: without it, the walk takes the shade for hair, if it may on bare skin."""
     assert window.face is not None
     assert window.seen_face is not None
     x, y, width = window.seen_face
     rows, columns = slice(round(y), round(y + 0.4 * width)), slice(round(x - 0.3 * width), None)
-    patches = np.zeros(2)
+    translators = (anime, hairy(anime), unlit(hairy(anime)))
+    patches = np.zeros(3)
     for least in (0.2, 0.3, 0.4):
         half = shaded(photo(), window.face[0], least)
-        for index, translator in enumerate((anime, unlit(anime))):
+        for index, translator in enumerate(translators):
             drawn = np.asarray(translator(half, Options(crop_only=True)))[rows, columns]
             luma = drawn[:, : round(0.6 * width)] @ LUMA
             dark = (luma < 0.6 * np.median(luma)).astype(np.uint8)
             patches[index] += cv2.erode(dark, np.ones((5, 5), np.uint8)).mean()  # lines are thinner
-    assert patches[0] < 0.2 * patches[1]
+    assert (patches[:2] < 0.2 * patches[2]).all()
 
 
 def test_the_walk_begins_at_the_photo(anime: Translator, window: Window) -> None:
@@ -233,9 +241,9 @@ def test_windows_of_one_batch_keep_their_own_light(anime: Translator, window: Wi
     both = gathered(views)
     assert both.brightening is not None
     options = Options(strength=0.3)
-    *_, (together, _) = anime.descend(both.x, options, None, both.brightening)
+    *_, (together, _) = anime.descend(both, options)
     for index, view in enumerate(views):
-        *_, (alone, _) = anime.descend(view.x, options, None, view.brightening)
+        *_, (alone, _) = anime.descend(view, options)
         torch.testing.assert_close(together.x[index : index + 1], alone.x, rtol=0, atol=2e-3)
     assert gathered(views[1:]).brightening is None
 
@@ -243,7 +251,12 @@ def test_windows_of_one_batch_keep_their_own_light(anime: Translator, window: Wi
 def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: np.ndarray) -> None:
     """So that evaluation and export walk as the program does."""
     brown = dark(seen)
-    factors = brightenings([brown, np.zeros_like(brown)])
+    found = looked_for([brown, np.zeros_like(brown)], relit=True, bare=True)
+    factors, bare = found.brightening, found.bare
+    assert factors is not None
+    assert bare is not None
+    assert bare[0].max() == 1
+    assert (bare[1] == 0).all()
     assert factors.shape == (2, 1, *brown.shape[:2])
     assert (factors[1] == 1).all()
     own = brightening(brown, window.seen_face or (0, 0, 0))
@@ -252,12 +265,12 @@ def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: 
 
     face = find_faces(brown, every=False)[0]
     whole = replace(window, left=0, top=0, width=256, height=256, face=face)
-    view = look(brown, whole, keep_glasses=False, relit=True)
-    *_, (last, _) = anime.descend(view.x, Options(), None, view.brightening)
+    view = look(brown, whole, keep_glasses=False, relit=True, bare=True)
+    *_, (last, _) = anime.descend(view, Options())
     energy = float(last.energy[0])
     moves = anime.domain.pgd.steps
-    *_, (_, states) = _pictures(anime, brown[None], [moves], relit=True)
-    *_, (_, plain) = _pictures(anime, brown[None], [moves], relit=False)
+    *_, (_, states) = _pictures(anime, brown[None], [moves], faces=True)
+    *_, (_, plain) = _pictures(anime, brown[None], [moves], faces=False)
     members = anime.domain.network.members
     walks = [
         _walk(anime.energy, to_tensor(brown), anime.domain.pgd, members, anime.device, relit)

@@ -16,7 +16,7 @@ from torch import Tensor
 from translate import Options, Translator
 from translate.pgd import descend
 from translate.pgd_settings import PGD
-from translate.specks import despeckled
+from translate.specks import SPAN, cleared, despeckled
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LENGTH = 7.0  # 7 pixels standing, 5 lying or slanting
@@ -103,6 +103,54 @@ def test_each_move_sets_out_from_a_picture_without_specks() -> None:
     near = PGD(steps=2, step_size=0.1, despeckle=LENGTH, eps=0.5)
     *_, bound = descend(lambda x: x.flatten(1).sum(1), source, near)
     assert bool((bound.distance <= 0.5 + 1e-5).all())
+
+
+def test_strokes_go_where_skin_is_bare() -> None:
+    """Against SciPy's closing by a square and its mean; half of a stroke where it is half bare."""
+    x, places = noise(2, 3, 33, 40), noise(2, 1, 33, 40, seed=1)
+    places[..., :12] = 0
+    found = cleared(x, places)
+    side = round(SPAN * 33)
+    assert side == 4
+    for picture, channel in np.ndindex(2, 3):
+        wide = np.pad(x[picture, channel].numpy(), 10, mode="edge")
+        closed = ndimage.grey_closing(wide, footprint=np.ones((side, side)))[10:-10, 10:-10]
+        closed = np.maximum(ndimage.uniform_filter(closed, 3, mode="nearest"), wide[10:-10, 10:-10])
+        share = places[picture, 0].numpy()
+        expected = x[picture, channel].numpy() * (1 - share) + closed * share
+        np.testing.assert_allclose(found[picture, channel].numpy(), expected, rtol=0, atol=1e-12)
+    assert torch.equal(found[..., :12], x[..., :12])
+    assert bool((found >= x).all())
+    line = paper(100, 100)
+    line[..., 40:42, :] = 0.1  # from border to border, as no speck is
+    assert torch.equal(despeckled(line, LENGTH), line)
+    everywhere = torch.ones(1, 1, 100, 100)
+    torch.testing.assert_close(cleared(line, everywhere), paper(100, 100), rtol=0, atol=1e-6)
+    line[..., 40 : 42 + round(SPAN * 100), :] = 0.1
+    assert float(cleared(line, everywhere)[..., 46, :].max()) < 0.2
+
+
+def test_each_move_sets_out_from_bare_skin() -> None:
+    source = noise(2, 3, 32, 32).float()
+    bare = torch.zeros(2, 1, 32, 32)
+    bare[1, :, 8:24] = 1
+
+    def flat(x: Tensor) -> Tensor:
+        return 0 * x.flatten(1).sum(1)
+
+    for share in (0.0, 0.4, 1.0):
+        still = PGD(steps=1, step_size=1.0, bare=share)
+        first, second = (step.x for step in descend(flat, source, still, bare=bare))
+        assert torch.equal(first, source)
+        torch.testing.assert_close(second, cleared(source, share * bare), rtol=0, atol=1e-6)
+        assert torch.equal(second[0], source[0])
+    *_, unknown = descend(flat, source, still)
+    assert torch.equal(unknown.x, source)
+    mask = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
+    mask[..., :16] = True
+    *_, masked = descend(flat, source, still, bare=bare, mask=mask)
+    assert torch.equal(masked.x[..., 16:], source[..., 16:])
+    torch.testing.assert_close(masked.x[..., :16], second[..., :16], rtol=0, atol=1e-6)
 
 
 def dots(translator: Translator) -> int:

@@ -24,6 +24,7 @@ from translate.options import own_pgd
 from translate.pgd import value_and_gradient
 from translate.training.checkpoint import latest
 from translate.training.config import load_recipe
+from translate.view import View
 
 RECIPE = """
 name = "toy"
@@ -240,7 +241,7 @@ def test_networks_of_one_shape_join(
     mean = (one.energy(x) + beside.energy(x)) / 2
     torch.testing.assert_close(two.energy(x), mean, rtol=0.02, atol=0.02)
     walk = Options(strength=1.0, steps=2)
-    ours, alone = ([step for step, _ in t.descend(x, walk)] for t in (two, one))
+    ours, alone = ([step for step, _ in t.descend(View(x), walk)] for t in (two, one))
     torch.testing.assert_close(ours[0].energy, two.energy(x))
     torch.testing.assert_close(ours[1].x, alone[1].x, rtol=0, atol=0.01)  # its own network's move
     slope = value_and_gradient(beside.energy, ours[1].x)[1]

@@ -26,6 +26,7 @@ from translate.networks.config import NetworkConfig
 from translate.options import BENDS
 from translate.pgd import attack
 from translate.pgd_settings import PGD
+from translate.view import View
 
 CPU = {"device": "cpu", "dtype": "float32"}
 
@@ -311,8 +312,9 @@ def test_a_wish_for_no_total_variation_leaves_ripples_and_dots_too() -> None:
     own = Options().pgd(domain, 256, 256)
     assert own.flatten == domain.pgd.flatten > 0
     assert own.despeckle == domain.pgd.despeckle > 0
+    assert own.bare == domain.pgd.bare > 0
     without = Options(total_variation=0.0).pgd(domain, 256, 256)
-    assert without.flatten == without.despeckle == 0
+    assert without.flatten == without.despeckle == without.bare == 0
     assert Options(total_variation=0.2).pgd(domain, 256, 256).flatten == own.flatten
 
 
@@ -323,6 +325,7 @@ def test_shorter_moves_filter_less_each() -> None:
     short = Options(steps=4 * own.steps, step_size=own.step_size / 4).pgd(domain, 256, 256)
     assert short.flatten == pytest.approx(own.flatten / 2)
     assert short.despeckle == pytest.approx(own.despeckle / 2)
+    assert short.bare == pytest.approx(own.bare / 2)
     assert Options(step_size=2 * own.step_size).pgd(domain, 256, 256).flatten == own.flatten
 
 
@@ -338,5 +341,5 @@ def test_members_lead_together_or_in_turn_as_the_card_says(together: bool) -> No
     one = PGD(steps=1, step_size=0.3)
     for member in (None, None) if together else (0, 1):
         expected = attack(lambda x, member=member: model.energy(x, 1, member), expected, one)
-    *_, (step, _) = translator.descend(x)
+    *_, (step, _) = translator.descend(View(x))
     torch.testing.assert_close(step.x, expected, rtol=0, atol=1e-6)

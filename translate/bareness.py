@@ -6,6 +6,7 @@ has skin a walk may not: see `PGD.bare`. Eyes, nose, mouth and the line of the j
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import cv2
@@ -14,20 +15,23 @@ import numpy.typing as npt
 
 from translate.faces import Face
 from translate.framing import Pixels
-from translate.skin import Floats, face_places, skin_colour
+from translate.skin import Floats, cheeks, face_places
 
 _SMALL = 128  # pixels: shorter side of the copy that is looked at
-_SHADED = 0.6  # of the cheeks' light: what is darker is hair, or an edge
-_OTHER = 20.0  # distance in the two colours of YCrCb, levels, from which it is no skin
-_SQUARE = np.ones((3, 3), np.uint8)  # smaller gaps are skin, too; and the edge of skin is none
+_SHADED, _LIT = 0.6, 75  # of the light of the cheeks' lit part, a percentile of it: what is
+# darker is hair, or an edge, or so much in the shade that it may be
+_OTHER = 7.0  # levels of Cr and Cb: what is so far from skin of any saturation below is none
+_SATURATION = (0.55, 1.6)  # of skin, in parts of the cheeks': less where it shines
+_GAPS, _LEAST, _EDGE = 5, 7, 5  # pixels: gaps that are skin, too; where it is narrower there is
+# none; and how much of that loss is made good
 
 # Places in widths of the face's box, from its middle: half axes of an ellipse, and its middle.
-_FACE = (0.5, 0.5, 0.0, -0.12)  # above the jaw
+_FACE = (0.5, 0.54, 0.0, -0.1)  # above the jaw
 _FEATURES = (
     (0.2, 0.17, 0.19, -0.06),  # an eye and its brow
     (0.2, 0.17, -0.19, -0.06),
     (0.13, 0.12, 0.0, 0.1),  # the nose
-    (0.27, 0.2, 0.0, 0.27),  # the mouth
+    (0.2, 0.16, 0.0, 0.27),  # the mouth
 )
 _THROAT = (0.45, 0.64, 1.3)  # so far to both sides, between these heights
 
@@ -42,28 +46,40 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     Returns:
         (h,w) in [0,1], 1 where it does; None where the picture ends before the cheeks.
     """
-    cheeks = skin_colour(rgb, face)
-    if cheeks is None:
+    skin = cheeks(rgb, face)
+    if skin is None:
         return None
     scale = min(1.0, _SMALL / min(rgb.shape[:2]))
     resized = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = cast("Pixels", resized)
-    own = np.rint(255 * cheeks).astype(np.uint8)[None, None]
-    (light, *colours), (own_light, *own_colours) = _planes(small), _planes(own)
-    apart = np.hypot(*(there - here for there, here in zip(colours, own_colours, strict=True)))
-    skin = ((light > _SHADED * own_light) & (apart < _OTHER)).astype(np.uint8)
-    skin = cv2.erode(cv2.morphologyEx(skin, cv2.MORPH_CLOSE, _SQUARE), _SQUARE)
+    (own_light, *own_colours), (light, *colours) = _planes(skin[None]), _planes(small)
+    own = [float(np.median(plane)) for plane in own_colours]
+    like = (light > _SHADED * np.percentile(own_light, _LIT)) & (_apart(colours, own) < _OTHER)
+    like = cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_CLOSE, _square(_GAPS))
+    like = cv2.dilate(cv2.erode(like, _square(_LEAST)), _square(_EDGE))
     x, y, width = (value * scale for value in face)
-    seen = np.where(_places(small.shape[:2], (x, y, width)), skin, 0).astype(np.float32)
+    seen = np.where(_places(small.shape[:2], (x, y, width)), like, 0).astype(np.float32)
     size = (rgb.shape[1], rgb.shape[0])
     soft = cv2.resize(cv2.GaussianBlur(seen, (0, 0), 1), size, interpolation=cv2.INTER_LINEAR)
     return cast("Floats", soft)
 
 
 def _planes(rgb: Pixels) -> list[Floats]:
-    """Y, Cr and Cb, in levels."""
+    """Y, and Cr and Cb against grey, in levels."""
     converted = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb).astype(np.float32)
-    return [converted[..., index] for index in range(3)]
+    return [converted[..., index] - grey for index, grey in enumerate((0, 128, 128))]
+
+
+def _apart(colours: Sequence[Floats], own: Sequence[float]) -> Floats:
+    """Distance from the nearest colour that is as saturated as skin may be."""
+    (red, blue), (own_red, own_blue) = colours, own
+    share = (red * own_red + blue * own_blue) / (own_red**2 + own_blue**2 + 1)
+    share = share.clip(*_SATURATION)
+    return np.hypot(red - share * own_red, blue - share * own_blue)
+
+
+def _square(side: int) -> npt.NDArray[np.uint8]:
+    return np.ones((side, side), np.uint8)
 
 
 def _places(shape: tuple[int, ...], face: Face) -> npt.NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -90,8 +90,9 @@ def descend(
     source = source.detach()
     x = _start(source, pgd, mask, generator)
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    given = {"mask": mask, "bare": bare if pgd.bare > 0 else None}
-    maps = {name: each for name, each in given.items() if each is not None}
+    if bare is None or pgd.bare == 0:
+        bare, pgd = None, replace(pgd, bare=0.0)
+    maps = [each for each in (mask, bare) if each is not None]
     run = run or _directly
     for index in range(pgd.steps + 1):
         moved = None
@@ -103,8 +104,8 @@ def descend(
             place = x
             if index == 0 and shift is not None:
                 place = _project(x + shift, source, pgd, mask)
-            move = _Move(energy, followed, pgd.at(index), asked and place is x, tuple(maps))
-            value, moved = run(move, place, source, _length(x, pgd, index), *maps.values())
+            move = _Move(energy, followed, pgd.at(index), asked and place is x)
+            value, moved = run(move, place, source, _length(x, pgd, index), *maps)
             if place is not x:
                 value = _value(energy, x)
         if stop is not None:
@@ -127,7 +128,7 @@ def attack(
     Args:
         energy: (N,3,H,W) float32 in [0,1] -> (N,).
         source: (N,3,H,W) float32 in [0,1].
-        pgd: settings; `random_start` is not used.
+        pgd: settings; `random_start` and `bare` are not used.
         guide: says which energy a move follows.
         run: see `descend`.
 
@@ -135,7 +136,7 @@ def attack(
         (N,3,H,W) float32 in [0,1], detached.
     """
     source = x = source.detach()
-    run = run or _directly
+    pgd, run = replace(pgd, bare=0.0), run or _directly
     for index in range(pgd.steps):
         followed = (guide(index) if guide else None) or energy
         move = _Move(energy, followed, pgd.at(index), asked=False)
@@ -199,22 +200,23 @@ class _Move:
         followed: the one that leads.
         pgd: see `PGD.at`; of its lengths none is read.
         asked: whether the energy of x is wanted where it costs a look.
-        maps: which of `descend`'s maps it is given.
     """
 
     energy: Energy
     followed: Energy
     pgd: PGD
     asked: bool
-    maps: tuple[str, ...] = ()
 
     def __call__(
         self, x: Tensor, source: Tensor, length: Tensor, *maps: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Energy of x, if it is asked for or known anyway, and where the move leads from there."""
-        given = dict(zip(self.maps, maps, strict=True))
-        mask, energy, followed = given.get("mask"), self.energy, self.followed
-        place = _place(x, source, self.pgd, mask, given.get("bare"))
+        """Energy of x, if it is asked for or known anyway, and where the move leads from there.
+
+        Of `descend`'s maps it takes the mask, if there is one, and the bare skin, if it is heeded.
+        """
+        *masks, bare = maps if self.pgd.bare > 0 else (*maps, None)
+        mask, energy, followed = (masks or [None])[0], self.energy, self.followed
+        place = _place(x, source, self.pgd, mask, bare)
         value, gradient = value_and_gradient(followed, place)
         if followed != energy or place is not x:
             value = _value(energy, x) if self.asked else torch.full_like(value, math.nan)

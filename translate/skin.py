@@ -76,14 +76,20 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
 
 def skin_colour(rgb: Pixels, face: Face) -> Floats | None:
     """Median of the cheeks, (3,) in [0,1]; None where the picture ends before them."""
+    seen = cheeks(rgb, face)
+    return None if seen is None else np.median(seen, axis=0).astype(np.float32) / 255
+
+
+def cheeks(rgb: Pixels, face: Face) -> Pixels | None:
+    """Colours (n,3) of both cheeks and what is between them; None where the picture ends before."""
     (x, y, width), (beside, above, below) = face, _CHEEKS
     left, right = max(0, round(x - beside * width)), max(0, round(x + beside * width))
     top, bottom = max(0, round(y + above * width)), max(0, round(y + below * width))
-    cheeks = rgb[top:bottom, left:right]
-    if 0 in cheeks.shape:
+    seen = rgb[top:bottom, left:right]
+    if 0 in seen.shape:
         return None
-    small = cv2.resize(cheeks, (24, 12), interpolation=cv2.INTER_AREA)
-    return np.median(small.reshape(-1, 3), axis=0).astype(np.float32) / 255
+    small = cv2.resize(seen, (24, 12), interpolation=cv2.INTER_AREA)
+    return cast("Pixels", small.reshape(-1, 3))
 
 
 def _weight(planes: Sequence[Pixels], face: Face, skin: float) -> Floats:

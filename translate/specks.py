@@ -40,7 +40,8 @@ def despeckled(x: Tensor, length: float) -> Tensor:
 
 
 def cleared(x: Tensor, places: Tensor) -> Tensor:
-    """Each channel without its dark strokes at some places: closed there by a square of `SPAN`.
+    """Each channel without its dark strokes at some places: closed there by a square of `SPAN`, and
+    averaged over half as much, so that what fills them has no corners.
 
     Args:
         x: (N,C,H,W) float.
@@ -50,7 +51,9 @@ def cleared(x: Tensor, places: Tensor) -> Tensor:
         (N,C,H,W), no value below that of x, all within its range.
     """
     side = max(1, round(SPAN * x.shape[-2]))
-    return x.lerp(_filled(x, (side, 1, 0), (side, 0, 1)), places)
+    closed, half = _filled(x, (side, 1, 0), (side, 0, 1)), side // 4
+    wide = F.pad(closed, (half,) * 4, mode="replicate")
+    return x.lerp(F.avg_pool2d(wide, 2 * half + 1, stride=1).maximum(x), places)
 
 
 def _filled(x: Tensor, *lines: Line) -> Tensor:

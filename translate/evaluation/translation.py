@@ -77,8 +77,10 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     notes = [n for n in (no_features, no_lpips) if n] + list(features.notes if features else ())
     domain = translator.domain
     faces = request.kind == "translation" and (domain.face_relit or domain.pgd.bare > 0)
-    if faces:
-        notes.append("where a face is found its skin is lit evenly and kept bare, as in photos")
+    if faces and domain.face_relit:
+        notes.append("walks set out from skin in even light where a face is found, as in photos")
+    if faces and domain.pgd.bare > 0:
+        notes.append("bare skin is kept bare where a face is found, as in photos")
     sets = {"source": request.source, "target": request.target}
     if request.training is not None:
         sets["training"] = request.training
