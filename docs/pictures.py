@@ -1,5 +1,5 @@
 """Make the pictures of README.md, docs/turns.jpg, second-cartoon.jpg, relit.jpg, specks.jpg,
-glasses.jpg and the thumbnails anew, with what is bundled now.
+bare.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
@@ -71,7 +71,7 @@ def alone(translator: Translator) -> list[Translator]:
 def in_turn(translator: Translator) -> Translator:
     """A domain whose networks lead every move together, as it walked when they took turns."""
     before = {"together": False, "steps": 14, "step_size": 42.436307, "flatten": 0.05}
-    return walking(translator, **before, colour_lock=0.7, despeckle=0.0)
+    return walking(translator, **before, colour_lock=0.7, despeckle=0.0, shade=0.0, bare=0.0)
 
 
 def walking(translator: Translator, **changes: object) -> Translator:
@@ -124,8 +124,10 @@ def main() -> None:
     side_by_side((walking(anime, despeckle=0.0), anime)).save(
         ROOT / "docs" / "specks.jpg", quality=92
     )
+    walks = (walking(anime, shade=0.0, bare=0.0), walking(anime, bare=0.0), anime)
+    side_by_side(walks).save(ROOT / "docs" / "bare.jpg", quality=92)
 
-    unlit = Translator.load("anime")
+    lit, unlit = walking(anime, bare=0.0), walking(anime, bare=0.0)
     unlit.domain = unlit.domain.model_copy(update={"face_relit": False})
     rows = []
     for name, least in (("astronaut", 0.3), ("hopper", 1.0)):
@@ -134,9 +136,9 @@ def main() -> None:
         window = anime.windows(Photo(rgb=np.asarray(given)))[0]
         seen = look(np.asarray(given), window, keep_glasses=False, relit=True)
         assert seen.brightening is not None
-        lit = (seen.x + lightening(seen.x, seen.brightening)).clamp(0, 1)
-        drawn = [one(given, Options(crop_only=True)) for one in (unlit, anime)]
-        both = [Image.fromarray(to_array(x)[0]) for x in (seen.x, lit)]
+        lighter = (seen.x + lightening(seen.x, seen.brightening)).clamp(0, 1)
+        drawn = [one(given, Options(crop_only=True)) for one in (unlit, lit)]
+        both = [Image.fromarray(to_array(x)[0]) for x in (seen.x, lighter)]
         pictures = [*both, *(cast("Image.Image", picture) for picture in drawn)]
         rows.append([square(picture, 256) for picture in pictures])
     sheet(rows).save(ROOT / "docs" / "relit.jpg", quality=92)
