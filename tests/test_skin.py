@@ -89,6 +89,22 @@ def test_white_skin_gets_part_of_the_photos_colour(window: Window) -> None:
     assert toned(white, grey, window, 1.0) is white
 
 
+@pytest.mark.parametrize("brown", [(125, 84, 62), (80, 50, 38), (45, 29, 22)])
+def test_dark_skin_is_brown_and_not_grey(window: Window, brown: tuple[int, int, int]) -> None:
+    """As dark and as colourful, at 1 in full if that is within reach; much of both at 0.7."""
+    photo = np.empty_like(light())
+    photo[:] = brown
+    white = np.full((window.out_height, window.out_width, 3), 253, np.uint8)
+    own = brown[0] / brown[2]
+    tones = [cheek(toned(white, photo, window, lock)) for lock in (0.0, 0.4, 0.7, 1.0)]
+    assert (np.diff(tones, axis=0) < 0).all()
+    colourful = [float(tone[0] / tone[2]) for tone in tones]
+    assert colourful[0] == 1
+    assert colourful == sorted(colourful)
+    assert own**0.5 < colourful[2] < colourful[3] < own**1.2
+    assert tones[2][0] < 253 * max(brown[0] / 207, 0.35) ** 0.65
+
+
 def test_white_is_what_is_whiter_than_the_skin(window: Window) -> None:
     """Of a pale drawing all skin beside an eye gets its tone, and the eye stays white."""
     assert window.seen_face is not None
