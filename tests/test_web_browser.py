@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import EXAMPLES, pixels
-from tests.site import Site
+from tests.site import Site, run_site
 from translate import Options, Translator
 
 CHROMIUM = "/usr/bin/chromium"
@@ -266,6 +266,28 @@ def test_a_rotated_photo_comes_out_upright(page: Page, tmp_path: Path) -> None:
     give(page, tmp_path / "turned.jpg")
     translate(page)
     assert pixels(take(page, tmp_path)).shape == (80, 40, 3)
+
+
+def test_a_close_up_becomes_anime_up_to_its_borders(browser: Browser, tmp_path: Path) -> None:
+    """With the bundled domain, whose square around such a face reaches beyond the photo."""
+    close = Image.open(EXAMPLES / "astronaut.jpg").crop((150, 30, 300, 180)).resize((480, 480))
+    close.save(tmp_path / "me.png")
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with run_site(folder) as own:
+        page = open_page(browser, own)
+        fixed_strength(page, 1)
+        give(page, tmp_path / "me.png")
+        translate(page)
+        expect(page.locator("#words")).to_contain_text("A face was found. In 7 small steps")
+        file = take(page, tmp_path)
+        page.context.close()
+    assert settings(file)["domain"] == "anime"
+    result, source = pixels(file).astype(int), np.asarray(close.convert("RGB")).astype(int)
+    expected = Translator.load("anime", device="cpu")(tmp_path / "me.png", Options(strength=1.0))
+    assert np.abs(result - np.asarray(expected)).mean() < 1
+    changed = (result != source).any(axis=2)
+    assert all(edge.mean() > 0.2 for edge in (changed[-1], changed[:, 0], changed[:, -1]))
 
 
 def test_transparency_is_kept(page: Page, tmp_path: Path) -> None:

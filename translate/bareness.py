@@ -28,8 +28,8 @@ _GAPS, _LEAST, _EDGE = 5, 7, 5  # pixels: gaps that are skin, too; where it is n
 # Places in widths of the face's box, from its middle: half axes of an ellipse, and its middle.
 _FACE = (0.5, 0.54, 0.0, -0.1)  # above the jaw
 _FEATURES = (
-    (0.2, 0.17, 0.19, -0.06),  # an eye and its brow
-    (0.2, 0.17, -0.19, -0.06),
+    (0.2, 0.2, 0.19, -0.1),  # an eye and its brow
+    (0.2, 0.2, -0.19, -0.1),
     (0.13, 0.12, 0.0, 0.1),  # the nose
     (0.2, 0.16, 0.0, 0.27),  # the mouth
 )
