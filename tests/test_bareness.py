@@ -10,8 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import EXAMPLES
-from tests.test_relighting import hairy
+from tests.test_relighting import LUMA, hairy, photo
 from translate import Options, Translator
 from translate.bareness import bare_skin
 from translate.batch.settings import Settings
@@ -21,13 +20,6 @@ from translate.hub import bundled_domains
 from translate.image_io import Photo
 from translate.ui.turns import TranslatorInTurns
 from translate.view import gathered, look
-
-LUMA = np.array((0.299, 0.587, 0.114))
-
-
-def photo() -> np.ndarray:
-    with Image.open(EXAMPLES / "astronaut.jpg") as picture:
-        return np.asarray(picture.convert("RGB"))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +124,7 @@ def test_no_hair_is_drawn_over_a_bald_head(anime: Translator, window: Window) ->
     left, right = round(x - 0.42 * width), round(x + 0.42 * width)
     bald[top:bottom, left:right] = np.median(bald[bottom : bottom + 8, left:right], axis=(0, 1))
     x, y, width = window.seen_face
-    rows = slice(round(y - 0.5 * width), round(y - 0.24 * width))
+    rows = slice(round(y - 0.5 * width), round(y - 0.31 * width))  # above the brows
     columns = slice(round(x - 0.3 * width), round(x + 0.3 * width))
     strokes: list[float] = []
     for translator in (anime, hairy(anime)):
