@@ -19,8 +19,8 @@ MODULES = {
 }
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
-    ("errors", "allocator", "replay", "smooth", "specks"),
-    ("cropping", "guide", "networks", "pgd_settings", "shaping"),
+    ("errors", "allocator", "replay", "smooth"),
+    ("cropping", "guide", "networks", "pgd_settings", "shaping", "specks"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "inking", "masking", "matting"),
     ("glasses", "pasting", "skin"),

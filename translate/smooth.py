@@ -29,18 +29,25 @@ def flattened(x: Tensor, edge: float) -> Tensor:
     """
     if edge == 0:
         return x
-    part = 1 / _sums(torch.ones_like(x[:1, :1]))  # of one pixel in the mean over its window
-    mean = _sums(x).mul_(part)
-    spread = _sums(x.square()).mul_(part).sub_(mean.square()).clamp_min_(0.0)
+    part = 1 / _sums(torch.ones_like(x[:1, :1]), FLAT_RADIUS)  # of one pixel in a window's mean
+    mean = _sums(x, FLAT_RADIUS).mul_(part)
+    spread = _sums(x.square(), FLAT_RADIUS).mul_(part).sub_(mean.square()).clamp_min_(0.0)
     share = spread / (spread + edge * edge)
-    return (_sums(share).mul_(x)).add_(_sums(mean.mul_(1 - share))).mul_(part)
+    mixed = _sums(share, FLAT_RADIUS).mul_(x).add_(_sums(mean.mul_(1 - share), FLAT_RADIUS))
+    return mixed.mul_(part)
 
 
-def _sums(x: Tensor) -> Tensor:
+def averaged(x: Tensor, radius: int) -> Tensor:
+    """(N,C,H,W) -> the mean over the pixels of a square window around each, 2·radius + 1 wide, that
+    lie in the picture."""
+    return _sums(x, radius) / _sums(torch.ones_like(x[:1, :1]), radius)
+
+
+def _sums(x: Tensor, radius: int) -> Tensor:
     """Over the pixels of a window around each that lie in the picture; on a CPU that takes a tenth
     of the time of a pooling, which stays with one channel at a time."""
-    padded = F.pad(x, (FLAT_RADIUS,) * 4)
-    size = 2 * FLAT_RADIUS + 1
+    padded = F.pad(x, (radius,) * 4)
+    size = 2 * radius + 1
     return padded.unfold(2, size, 1).sum(dim=-1).unfold(3, size, 1).sum(dim=-1)
 
 

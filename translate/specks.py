@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from translate.smooth import averaged
+
 SPAN = 0.12  # of a picture's side: wider strokes stay on bare skin
 LYING = 0.7  # of a length, in pixels, is enough for what does not stand: mouths, lids and brows lie
 
@@ -51,9 +53,8 @@ def cleared(x: Tensor, places: Tensor) -> Tensor:
         (N,C,H,W), no value below that of x, all within its range.
     """
     side = max(1, round(SPAN * x.shape[-2]))
-    closed, half = _filled(x, (side, 1, 0), (side, 0, 1)), side // 4
-    wide = F.pad(closed, (half,) * 4, mode="replicate")
-    return x.lerp(F.avg_pool2d(wide, 2 * half + 1, stride=1).maximum(x), places)
+    closed = _filled(x, (side, 1, 0), (side, 0, 1))
+    return x.lerp(averaged(closed, side // 4).maximum(x), places)
 
 
 def _filled(x: Tensor, *lines: Line) -> Tensor:
