@@ -852,9 +852,8 @@ def unlocked_in_loops(gradient, x, colour, shade):
     result = gradient.copy()
     for i, row, column in np.ndindex(len(x), *x.shape[2:]):
         g, c = gradient[i, :, row, column], x[i, :, row, column]
-        kept = np.full(3, g.mean())
-        if g.mean() > 0:  # darker
-            kept = (1 - shade) * kept + shade * c * (g @ c) / (c @ c)
+        darker, lighter = c * max(g @ c, 0) / (c @ c), np.full(3, min(g.mean(), 0))
+        kept = (1 - shade) * np.full(3, g.mean()) + shade * (darker + lighter)
         result[i, :, row, column] = (1 - colour) * g + colour * kept
     return result
 
@@ -870,6 +869,19 @@ def test_locked_colours_against_loops(seed, colour, shade):
     )
     np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-9)
     assert ((gradient * found.numpy()).sum((1, 2, 3)) >= -1e-9).all()  # never uphill
+
+
+@quick
+@given(seeds)
+def test_shade_never_jumps(seed):
+    """Rounding must not decide where a pixel goes: a batch would not be its images."""
+    rng = np.random.default_rng(seed)
+    gradient, x = rng.normal(size=(1, 3, 64, 64)), rng.uniform(0.01, 1, (1, 3, 64, 64))
+    gradient -= gradient.mean(axis=1, keepdims=True)  # neither darker nor lighter, but for
+    near = gradient + 1e-9 * rng.choice((-1, 1), size=(1, 1, 64, 64))
+    lock = {"tone": 0.0, "colour": 1.0, "shade": 1.0, "sigma": 1.0}
+    one, other = (unlocked(*map(torch.from_numpy, (g, x)), **lock) for g in (gradient, near))
+    assert float((one - other).abs().max()) < 1e-8
 
 
 def test_shaded_strokes_keep_their_hue_and_light_ones_fade():

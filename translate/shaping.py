@@ -31,19 +31,17 @@ def unlocked(
         gradient = gradient.sub(slow_part(gradient, sigma), alpha=tone)
     if colour > 0:
         grey = (gradient[:, :1] + gradient[:, 1:2]).add_(gradient[:, 2:]).div_(3)
-        kept = (
-            grey
-            if shade == 0
-            else torch.where(grey > 0, grey.lerp(_along(gradient, x), shade), grey)
-        )
+        kept = grey
+        if shade > 0:  # both are part of the gradient, and neither jumps where it turns
+            kept = grey.lerp(_darkening(gradient, x) + grey.clamp_max(0.0), shade)
         gradient = gradient.lerp(kept, colour)
     return gradient
 
 
-def _along(gradient: Tensor, x: Tensor) -> Tensor:
-    """The part of each pixel's gradient that scales its colour: (N,3,H,W)."""
+def _darkening(gradient: Tensor, x: Tensor) -> Tensor:
+    """The part of each pixel's gradient along its own colour where that leads darker: (N,3,H,W)."""
     length = x.square().sum(dim=1, keepdim=True).clamp_min_(TINY)
-    return x * ((gradient * x).sum(dim=1, keepdim=True) / length)
+    return x * ((gradient * x).sum(dim=1, keepdim=True).clamp_min_(0.0) / length)
 
 
 def room(x: Tensor, headroom: float, footroom: float) -> Tensor:
