@@ -10,31 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.test_relighting import LUMA, hairy, photo
+from tests.test_relighting import LUMA, anime, hairy, photo, seen, window
 from translate import Options, Translator
 from translate.bareness import bare_skin
 from translate.batch.settings import Settings
 from translate.domain import read_domain
-from translate.framing import Window, extract
+from translate.framing import Window
 from translate.hub import bundled_domains
-from translate.image_io import Photo
 from translate.ui.turns import TranslatorInTurns
 from translate.view import gathered, look
 
-
-@pytest.fixture(scope="module")
-def anime() -> Translator:
-    return Translator.load("anime", device="cpu", dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def window(anime: Translator) -> Window:
-    return anime.windows(Photo(rgb=photo()))[0]
-
-
-@pytest.fixture(scope="module")
-def seen(window: Window) -> np.ndarray:
-    return extract(photo(), window)
+__all__ = ["anime", "seen", "window"]
 
 
 def bare(picture: np.ndarray, window: Window) -> np.ndarray:
