@@ -10,7 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.test_relighting import LUMA, anime, hairy, photo, seen, window
+from tests.test_relighting import (
+    HAIR,
+    LUMA,
+    anime,
+    below_chin,
+    dark,
+    hairy,
+    photo,
+    seen,
+    throat,
+    window,
+)
 from translate import Options, Translator
 from translate.bareness import bare_skin
 from translate.batch.settings import Settings
@@ -77,6 +88,16 @@ def test_skin_of_any_colour_is_skin(
     other = bare(np.rint(seen * np.array(factors)).astype(np.uint8), window)
     assert at(other, window, *FOREHEAD) > 0.9
     assert other.sum() > 0.8 * own.sum()
+
+
+def test_a_throat_in_deep_shade_is_skin_and_hair_before_it_is_not(
+    seen: np.ndarray, window: Window
+) -> None:
+    assert window.seen_face is not None
+    deep = below_chin(dark(seen), window.seen_face, 0.4)
+    assert at(bare(deep, window), window, 0.0, 0.68) > 0.95
+    deep[throat(window)] = HAIR
+    assert at(bare(deep, window), window, 0.0, 0.66) == 0
 
 
 def test_places_do_not_depend_on_size_or_side(seen: np.ndarray, window: Window) -> None:
@@ -155,7 +176,7 @@ def test_the_web_app_walks_so_too(anime: Translator) -> None:
 @pytest.mark.parametrize("name", bundled_domains())
 def test_a_card_decides(name: str) -> None:
     card = read_domain(Path(__file__).parents[1] / "weights" / name)
-    assert (card.pgd.bare > 0) == (card.pgd.shade > 0) == (name == "anime")
+    assert (card.pgd.bare > 0) == (card.pgd.shade > 0) == (name in {"anime", "cartoon"})
 
 
 def test_finished_photos_are_made_anew_where_a_card_changes_it(anime: Translator) -> None:

@@ -104,6 +104,39 @@ def test_dark_skin_gets_light_and_no_gaudier(seen: np.ndarray, window: Window) -
     assert spread.max() <= 1
 
 
+HAIR = (22, 20, 19)
+
+
+def throat(window: Window) -> tuple[slice, slice]:
+    assert window.seen_face is not None
+    x, y, width = window.seen_face
+    across = slice(round(x - 0.2 * width), round(x + 0.2 * width))
+    return slice(round(y + 0.58 * width), round(y + 0.72 * width)), across
+
+
+def below_chin(picture: np.ndarray, face: tuple[float, float, float], light: float) -> np.ndarray:
+    """With all below the chin in a shadow with sharp edges."""
+    x, y, width = face
+    rows = slice(round(y + 0.55 * width), round(y + 0.9 * width))
+    columns = slice(round(x - 0.45 * width), round(x + 0.45 * width))
+    shadowed = picture.astype(float)
+    shadowed[rows, columns] *= light
+    return np.rint(shadowed).astype(np.uint8)
+
+
+def test_deep_shade_below_the_chin_of_dark_skin_gets_light(
+    seen: np.ndarray, window: Window
+) -> None:
+    assert window.seen_face is not None
+    place, brown = throat(window), dark(seen)
+    deep = below_chin(brown, window.seen_face, 0.4)
+    assert np.median(deep[place] @ LUMA) < 25
+    light = np.median(lit(deep, window)[place] @ LUMA)
+    assert light > 100
+    deep[place] = HAIR
+    assert np.median(lit(deep, window)[place] @ LUMA) < 0.6 * light
+
+
 def test_hair_eyes_and_ground_stay_as_they_are(seen: np.ndarray, window: Window) -> None:
     assert window.seen_face is not None
     factors = brightening(dark(seen), window.seen_face)
@@ -165,6 +198,20 @@ def hairy(translator: Translator) -> Translator:
     own = translator.domain.pgd.model_copy(update={"bare": 0.0})
     card = translator.domain.model_copy(update={"pgd": own})
     return Translator(card, translator.model, translator.device, translator.dtype)
+
+
+def test_no_black_patch_is_drawn_below_the_chin(anime: Translator, window: Window) -> None:
+    """Of dark skin in shade: light and bare skin see to that, neither alone."""
+    assert window.face is not None
+    deep = below_chin(dark(photo()), window.face, 0.5)
+    patches: list[float] = []
+    for translator in (anime, hairy(anime), unlit(anime), unlit(hairy(anime))):
+        drawn = np.asarray(translator(deep, Options(crop_only=True)))
+        patches.append(float((drawn[throat(window)] @ LUMA < 60).mean()))
+    both, *without, neither = patches
+    assert both < 0.12
+    assert min(without) > 1.5 * both
+    assert neither > 0.5
 
 
 def test_no_black_patch_is_drawn_on_a_shaded_cheek(anime: Translator, window: Window) -> None:
@@ -316,7 +363,7 @@ def test_the_web_app_walks_so_too(anime: Translator) -> None:
 @pytest.mark.parametrize("name", bundled_domains())
 def test_a_card_decides(name: str) -> None:
     card = read_domain(Path(__file__).parents[1] / "weights" / name)
-    assert card.face_relit == (name == "anime")
+    assert card.face_relit == (name in {"anime", "cartoon"})
 
 
 def test_finished_photos_are_made_anew_where_a_card_changes_it(anime: Translator) -> None:

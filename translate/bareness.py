@@ -6,6 +6,7 @@ has skin a walk may not: see `PGD.bare`. Eyes, nose, mouth and the line of the j
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -17,9 +18,13 @@ from translate.faces import Face
 from translate.framing import Pixels
 from translate.skin import Floats, cheeks, face_places
 
+Bools = npt.NDArray[np.bool_]
+
 _SMALL = 128  # pixels: shorter side of the copy that is looked at
 _SHADED, _LIT = 0.6, 75  # of the light of the cheeks' lit part, a percentile of it: what is
 # darker is hair, or an edge, or so much in the shade that it may be
+_DEEP, _COLOURFUL = 0.2, 0.7  # below the chin, where shade is deep, this much light is enough for
+# what is as colourful for its light as the cheeks, in parts of them: hair is less
 _OTHER = 7.0  # levels of Cr and Cb: what is so far from skin of any saturation below is none
 _SATURATION = (0.55, 1.6)  # of skin, in parts of the cheeks': less where it shines
 _GAPS, _LEAST, _EDGE = 5, 7, 5  # pixels: gaps that are skin, too; where it is narrower there is
@@ -33,6 +38,7 @@ _FEATURES = (
     (0.13, 0.12, 0.0, 0.1),  # the nose
     (0.2, 0.16, 0.0, 0.27),  # the mouth
 )
+_CHIN = 0.5
 _THROAT = (0.45, 0.64, 1.3)  # so far to both sides, between these heights
 
 
@@ -52,16 +58,26 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     scale = min(1.0, _SMALL / min(rgb.shape[:2]))
     resized = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = cast("Pixels", resized)
-    (own_light, *own_colours), (light, *colours) = _planes(skin[None]), _planes(small)
-    own = [float(np.median(plane)) for plane in own_colours]
-    like = (light > _SHADED * np.percentile(own_light, _LIT)) & (_apart(colours, own) < _OTHER)
-    like = cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_CLOSE, _square(_GAPS))
-    like = cv2.dilate(cv2.erode(like, _square(_LEAST)), _square(_EDGE))
     x, y, width = (value * scale for value in face)
-    seen = np.where(_places(small.shape[:2], (x, y, width)), like, 0).astype(np.float32)
+    across, down = face_places(small.shape[:2], (x, y, width))
+    like = _like_skin(small, skin, (down > _CHIN)[:, None]).astype(np.uint8)
+    like = cv2.morphologyEx(like, cv2.MORPH_CLOSE, _square(_GAPS))
+    like = cv2.dilate(cv2.erode(like, _square(_LEAST)), _square(_EDGE))
+    seen = np.where(_places(across, down), like, 0).astype(np.float32)
     size = (rgb.shape[1], rgb.shape[0])
     soft = cv2.resize(cv2.GaussianBlur(seen, (0, 0), 1), size, interpolation=cv2.INTER_LINEAR)
     return cast("Floats", soft)
+
+
+def _like_skin(rgb: Pixels, skin: Pixels, shaded: Bools) -> Bools:
+    """(h,w): where colours are those of skin (n,3), lit or, in some places, in deep shade."""
+    (own_light, *own_colours), (light, red, blue) = _planes(skin[None]), _planes(rgb)
+    own = [float(np.median(plane)) for plane in own_colours]
+    lit = np.percentile(own_light, _LIT)
+    share = np.hypot(red, blue) * np.median(own_light) / (math.hypot(*own) * light + 1)
+    deep = (light > _DEEP * lit) & (share > _COLOURFUL)
+    bright = np.where(shaded, deep, light > _SHADED * lit)
+    return bright & (_apart((red, blue), own) < _OTHER)
 
 
 def _planes(rgb: Pixels) -> list[Floats]:
@@ -82,11 +98,10 @@ def _square(side: int) -> npt.NDArray[np.uint8]:
     return np.ones((side, side), np.uint8)
 
 
-def _places(shape: tuple[int, ...], face: Face) -> npt.NDArray[np.bool_]:
-    """(h,w): where skin is bare if it is skin."""
-    across, down = face_places(shape, face)
+def _places(across: Floats, down: Floats) -> Bools:
+    """(h,w) of `face_places`: where skin is bare if it is skin."""
 
-    def within(wide: float, high: float, x: float, y: float) -> npt.NDArray[np.bool_]:
+    def within(wide: float, high: float, x: float, y: float) -> Bools:
         return ((across - x) / wide) ** 2 + ((down[:, None] - y) / high) ** 2 < 1
 
     beside, top, bottom = _THROAT

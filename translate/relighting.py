@@ -12,7 +12,7 @@ mean around is that of skin only.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -28,12 +28,33 @@ _SMALL = 64  # pixels: shorter side of the copy that all this is done on, factor
 _LUMA = np.array(LUMA, np.float32)
 _DARK = np.float32(0.02)  # of 1: keeps noise of black pixels small
 _FACE = Oval(axes=(0.46, 0.8), middle=0.2, fades=(1.0, 1.35))  # with the throat, little of hair
-_OTHER = 0.3  # difference in log colour, light apart, at which likeness to the cheeks is 1/e
-_SHADE, _SHINE = (0.12, 0.32), (1.5, 2.0)  # of the cheeks' light: skin begins, and ends
-_DETAIL = (0.4, 0.7)  # of the light around: eyes, brows and the edge of hair end, skin begins
-_AROUND = 0.2  # widths of the face's box: sigma of the mean light around
+_SHINE = (1.5, 2.0)  # of the cheeks' light: skin ends
 _EVEN = 0.8  # luma of the even light, of 1: some more than that of light skin in selfies
-_MOST = 3.0  # times as light, at most: beyond that is noise
+_THROAT = (0.3, 0.42), (0.45, 0.3)  # below the one, and this near to the middle: begins, and is
+
+
+class _Evening(NamedTuple):
+    """How skin is found, and how far its light is evened.
+
+    Attributes:
+        other: difference in log colour, light apart, at which likeness to the cheeks is 1/e.
+        shade: of the cheeks' light, skin begins.
+        detail: of the light around: eyes, brows and the edge of hair end, skin begins.
+        around: sigma of the mean light around, in widths of the face's box.
+        most: times as light, at most: beyond that is noise.
+    """
+
+    other: float
+    shade: tuple[float, float]
+    detail: tuple[float, float]
+    around: float
+    most: float
+
+
+_OPEN = _Evening(other=0.3, shade=(0.12, 0.32), detail=(0.4, 0.7), around=0.2, most=3.0)
+_BELOW_CHIN = _Evening(other=0.4, shade=(0.1, 0.22), detail=(0.1, 0.3), around=0.05, most=6.0)
+"""There a shadow has an edge as sharp as a beard's, and nothing has to be kept."""
+_DARKER = (1.0, 1.3)  # times that light would make it even: lighter skin has no such shadows
 
 
 def brightening(rgb: Pixels, face: Face) -> Floats | None:
@@ -54,10 +75,14 @@ def brightening(rgb: Pixels, face: Face) -> Floats | None:
     colours = small.astype(np.float32) / np.float32(255)
     light = cast("Floats", cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY))
     x, y, width = (value * scale for value in face)
-    skin = _likeness(colours, light, cheeks) * oval(*face_places(light.shape, (x, y, width)), _FACE)
-    around = _mean_light(light, skin, float(cheeks @ _LUMA), _AROUND * width)
-    skin *= _ramp(light / around, _DETAIL)
-    factors = 1 + skin * ((np.float32(_EVEN) / around).clip(1, _MOST) - 1)
+    across, down = face_places(light.shape, (x, y, width))
+    place = oval(across, down, _FACE)
+    lit = [_more(colours, light, cheeks, place, width, way) for way in (_OPEN, _BELOW_CHIN)]
+    below, beside = _THROAT
+    throat = _ramp(down, below)[:, None] * _ramp(abs(across), beside)
+    needed = cast("Floats", _EVEN / np.maximum(_light(cheeks), _DARK))
+    throat *= _ramp(needed, _DARKER)
+    factors = 1 + lit[0] + throat * (np.maximum(*lit) - lit[0])
     size = (rgb.shape[1], rgb.shape[0])
     return cast("Floats", cv2.resize(factors, size, interpolation=cv2.INTER_LINEAR))
 
@@ -79,14 +104,30 @@ def lightening(x: Tensor, factors: Tensor) -> Tensor:
     return (x * luma).sum(dim=1, keepdim=True) * (factors - 1)
 
 
-def _likeness(colours: Floats, light: Floats, cheeks: Floats) -> Floats:
+def _light(colours: Floats) -> Floats:
+    """Luma (…) of colours (…,3), in [0,1]."""
+    return colours @ _LUMA
+
+
+def _more(
+    colours: Floats, light: Floats, cheeks: Floats, place: Floats, width: float, way: _Evening
+) -> Floats:
+    """(h,w) of 0 or more: how many times its own light skin at a place lacks for even light."""
+    own = float(_light(cheeks))
+    skin = place * _likeness(colours, light, cheeks, way.other)
+    share = light / max(own, float(_DARK))
+    skin *= _ramp(share, way.shade) * (1 - _ramp(share, _SHINE))
+    around = _mean_light(light, skin, own, way.around * width)
+    skin *= _ramp(light / around, way.detail)
+    return skin * ((np.float32(_EVEN) / around).clip(1, way.most) - 1)
+
+
+def _likeness(colours: Floats, light: Floats, cheeks: Floats, other: float) -> Floats:
     """(h,w) in [0,1]: 1 for what has the cheeks' colour, lit or shaded."""
-    own = cheeks @ _LUMA
+    own = _light(cheeks)
     here, there = (colours + _DARK) / (light[..., None] + _DARK), (cheeks + _DARK) / (own + _DARK)
     apart = ((np.log(here) - np.log(there)) ** 2).sum(axis=-1)
-    share = cast("Floats", light / np.maximum(own, _DARK))
-    lit = _ramp(share, _SHADE) * (1 - _ramp(share, _SHINE))
-    return np.exp(-apart / np.float32(_OTHER**2)) * lit
+    return np.exp(-apart / np.float32(other**2))
 
 
 def _mean_light(light: Floats, skin: Floats, own: float, sigma: float) -> Floats:
