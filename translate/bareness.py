@@ -38,7 +38,7 @@ _FEATURES = (
     (0.13, 0.12, 0.0, 0.1),  # the nose
     (0.2, 0.16, 0.0, 0.27),  # the mouth
 )
-_CHIN = 0.5
+_CHIN = 0.5  # below it shade is deep
 _THROAT = (0.45, 0.64, 1.3)  # so far to both sides, between these heights
 
 

@@ -7,7 +7,8 @@ such a photo's skin gets lighter first; what is on it stays, and so do hair, eye
 
 Light is taken to vary slowly over a face and what reflects it to vary fast, as in homomorphic
 filtering (Oppenheim, Schafer and Stockham 1968) and Retinex (Jobson, Rahman and Woodell 1997); the
-mean around is that of skin only.
+mean around is that of skin only. Below the chin of dark skin shade is deep and has edges: there
+light is looked at closer by.
 """
 
 from __future__ import annotations
