@@ -25,7 +25,7 @@ from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array, write_image
 from translate.publish import sample_strip
 from translate.relighting import lightening
-from translate.view import look
+from translate.view import Asked, look
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -134,7 +134,7 @@ def main() -> None:
         with Image.open(EXAMPLES / f"{name}.jpg") as source:
             given = shaded(source.convert("RGB"), least)
         window = anime.windows(Photo(rgb=np.asarray(given)))[0]
-        seen = look(np.asarray(given), window, keep_glasses=False, relit=True)
+        seen = look(np.asarray(given), window, keep_glasses=False, asked=Asked(relit=True))
         assert seen.brightening is not None
         lighter = (seen.x + lightening(seen.x, seen.brightening)).clamp(0, 1)
         drawn = [one(given, Options(crop_only=True)) for one in (unlit, lit)]

@@ -29,7 +29,7 @@ from translate.domain import read_domain
 from translate.framing import Window
 from translate.hub import bundled_domains
 from translate.ui.turns import TranslatorInTurns
-from translate.view import gathered, look
+from translate.view import Asked, gathered, look
 
 __all__ = ["anime", "seen", "window"]
 
@@ -142,8 +142,10 @@ def test_no_hair_is_drawn_over_a_bald_head(anime: Translator, window: Window) ->
 
 
 def test_only_a_domain_that_asks_is_told(seen: np.ndarray, window: Window) -> None:
-    asked, unasked = (look(photo(), window, keep_glasses=False, bare=b) for b in (True, False))
-    faceless = look(photo(), replace(window, face=None), keep_glasses=False, bare=True)
+    asked, unasked = (
+        look(photo(), window, keep_glasses=False, asked=Asked(bare=b)) for b in (True, False)
+    )
+    faceless = look(photo(), replace(window, face=None), keep_glasses=False, asked=Asked(bare=True))
     assert unasked.bare is None
     assert faceless.bare is None
     assert asked.bare is not None
@@ -156,8 +158,13 @@ def test_only_a_domain_that_asks_is_told(seen: np.ndarray, window: Window) -> No
 
 def test_windows_of_one_batch_keep_their_own_skin(anime: Translator, window: Window) -> None:
     views = [
-        look(photo(), window, keep_glasses=False, bare=True),
-        look(photo()[..., ::-1].copy(), replace(window, face=None), keep_glasses=False, bare=True),
+        look(photo(), window, keep_glasses=False, asked=Asked(bare=True)),
+        look(
+            photo()[..., ::-1].copy(),
+            replace(window, face=None),
+            keep_glasses=False,
+            asked=Asked(bare=True),
+        ),
     ]
     *_, (together, _) = anime.descend(gathered(views), Options(strength=0.3))
     for index, view in enumerate(views):

@@ -25,7 +25,7 @@ from translate.image_io import Photo, to_array, to_tensor
 from translate.relighting import brightening, lightening
 from translate.training.export import _walk
 from translate.ui.turns import TranslatorInTurns
-from translate.view import gathered, look, looked_for
+from translate.view import Asked, gathered, look, looked_for
 
 Cli = Callable[..., Result]
 LUMA = np.array((0.299, 0.587, 0.114))
@@ -281,8 +281,8 @@ def test_windows_of_one_batch_keep_their_own_light(anime: Translator, window: Wi
     assert window.face is not None
     brown, plain = dark(photo()), photo()[..., ::-1].copy()
     views = [
-        look(brown, window, keep_glasses=False, relit=True),
-        look(plain, replace(window, face=None), keep_glasses=False, relit=True),
+        look(brown, window, keep_glasses=False, asked=Asked(relit=True)),
+        look(plain, replace(window, face=None), keep_glasses=False, asked=Asked(relit=True)),
     ]
     assert views[1].brightening is None
     both = gathered(views)
@@ -298,7 +298,7 @@ def test_windows_of_one_batch_keep_their_own_light(anime: Translator, window: Wi
 def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: np.ndarray) -> None:
     """So that evaluation and export walk as the program does."""
     brown = dark(seen)
-    found = looked_for([brown, np.zeros_like(brown)], relit=True, bare=True)
+    found = looked_for([brown, np.zeros_like(brown)], Asked.by(anime.domain))
     factors, bare = found.brightening, found.bare
     assert factors is not None
     assert bare is not None
@@ -312,7 +312,7 @@ def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: 
 
     face = find_faces(brown, every=False)[0]
     whole = replace(window, left=0, top=0, width=256, height=256, face=face)
-    view = look(brown, whole, keep_glasses=False, relit=True, bare=True)
+    view = look(brown, whole, keep_glasses=False, asked=Asked.by(anime.domain))
     *_, (last, _) = anime.descend(view, Options())
     energy = float(last.energy[0])
     moves = anime.domain.pgd.steps
@@ -320,8 +320,8 @@ def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: 
     *_, (_, plain) = _pictures(anime, brown[None], [moves], faces=False)
     members = anime.domain.network.members
     walks = [
-        _walk(anime.energy, to_tensor(brown), anime.domain.pgd, members, anime.device, relit)
-        for relit in (True, False)
+        _walk(anime.energy, to_tensor(brown), anime.domain.pgd, members, anime.device, asked)
+        for asked in (Asked.by(anime.domain), Asked())
     ]
     assert walks[0].energy[0] == pytest.approx(walks[1].energy[0], abs=1e-6)
     assert float(walks[0].energy[-1]) == pytest.approx(energy, abs=2e-3)

@@ -33,7 +33,7 @@ from translate.options import DEFAULTS, Options
 from translate.pgd import Step, descend
 from translate.relighting import lightening
 from translate.replay import Replay
-from translate.view import View, gathered, look
+from translate.view import Asked, View, gathered, look
 
 PIECE = 8  # windows of one photo on the device at a time
 HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
@@ -155,12 +155,9 @@ class Translator:
         if mask is not None:
             check_mask(mask, photo.rgb)
         keep = options.keeps_glasses(self.domain)
-        relit, bare = self.domain.face_relit, self.domain.pgd.bare > 0
+        asked = Asked.by(self.domain)
         seen = gathered(
-            [
-                look(photo.rgb, w, keep_glasses=keep, relit=relit, bare=bare, mask=mask)
-                for w in windows
-            ]
+            [look(photo.rgb, w, keep_glasses=keep, asked=asked, mask=mask) for w in windows]
         )
         start = None
         for step, last in self._descend_pieces(seen, options, measured):

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import cast
+from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor
 
 from translate.bareness import bare_skin
+from translate.domain import Domain
 from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract
 from translate.glasses import find_glasses
 from translate.image_io import to_tensor
 from translate.masking import Mask, window_mask
 from translate.relighting import brightening
+
+
+class Asked(NamedTuple):
+    """What a walk wants to know of the skin of a face.
+
+    Attributes:
+        relit: how to light it evenly, see `Domain.face_relit`.
+        bare: where it is bare, see `PGD.bare`.
+    """
+
+    relit: bool = False
+    bare: bool = False
+
+    @classmethod
+    def by(cls, domain: Domain) -> Self:
+        """What the walks of a domain ask."""
+        return cls(relit=domain.face_relit, bare=domain.pgd.bare > 0)
+
+
+NOTHING = Asked()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +75,7 @@ def look(
     window: Window,
     *,
     keep_glasses: bool,
-    relit: bool = False,
-    bare: bool = False,
+    asked: Asked = NOTHING,
     mask: Mask | None = None,
 ) -> View:
     """A window of a photo.
@@ -64,8 +84,7 @@ def look(
         rgb: (H,W,3) uint8.
         window: of it.
         keep_glasses: leave glasses before the window's face as they are.
-        relit: see `Domain.face_relit`.
-        bare: whether the walk asks where skin is bare, see `Domain.pgd`.
+        asked: of the skin of its face.
         mask: (H,W) bool; where it is False, pixels stay as they are, too.
     """
     seen, face = extract(rgb, window), window.seen_face
@@ -76,16 +95,16 @@ def look(
         worn = find_glasses(seen, face)
         if worn is not None:
             free = ~worn if free is None else free & ~worn
-    around = around_face(seen, face, relit=relit, bare=bare)
+    around = around_face(seen, face, asked)
     if free is None:
         return around
     return replace(around, mask=torch.from_numpy(free)[None, None])
 
 
-def around_face(rgb: Pixels, face: Face | None, *, relit: bool, bare: bool) -> View:
+def around_face(rgb: Pixels, face: Face | None, asked: Asked) -> View:
     """A picture, (h,w,3), with what a walk asks of the skin of a face in it; see `look`."""
     maps: list[Tensor | None] = []
-    for wanted, of_skin in ((relit, brightening), (bare, bare_skin)):
+    for wanted, of_skin in ((asked.relit, brightening), (asked.bare, bare_skin)):
         found = of_skin(rgb, face) if wanted and face is not None else None
         maps.append(None if found is None else torch.from_numpy(found)[None, None])
     return View(to_tensor(rgb), None, *maps)
@@ -123,14 +142,15 @@ def _together(maps: Sequence[Tensor | None], neutral: Tensor) -> Tensor | None:
     return torch.cat([neutral if each is None else each for each in maps])
 
 
-def looked_for(pictures: Iterable[Pixels], *, relit: bool, bare: bool) -> View:
+def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:
     """Pictures that were cut out before, with the largest face in each; see `look`.
 
     Args:
         pictures: N times (h,w,3) uint8, of one size.
+        asked: of the skin of those faces.
     """
     views: list[View] = []
     for rgb in pictures:
-        faces = find_faces(rgb, every=False) if relit or bare else []
-        views.append(around_face(rgb, faces[0] if faces else None, relit=relit, bare=bare))
+        faces = find_faces(rgb, every=False) if any(asked) else []
+        views.append(around_face(rgb, faces[0] if faces else None, asked))
     return gathered(views)

@@ -31,7 +31,7 @@ from translate.framing import Window, extract
 from translate.image_io import Photo, read_photo, to_tensor, write_image
 from translate.pgd import Step
 from translate.translator import Translator
-from translate.view import gathered, look, steady
+from translate.view import Asked, gathered, look, steady
 
 _BLANK = Photo(rgb=np.zeros((16, 16, 3), dtype=np.uint8))
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -94,11 +94,9 @@ class Workshop:
         windows = self.translator.windows(photos[0], options)
         usable = [window for window in windows if window.usable]
         domain = self.translator.domain
-        keep, relit, bare = options.keeps_glasses(domain), domain.face_relit, domain.pgd.bare > 0
+        keep, asked = options.keeps_glasses(domain), Asked.by(domain)
         views = [
-            look(photo.rgb, w, keep_glasses=keep, relit=relit, bare=bare)
-            for photo in photos
-            for w in usable
+            look(photo.rgb, w, keep_glasses=keep, asked=asked) for photo in photos for w in usable
         ]
         if len(photos) > 1 and not movie.paged:
             views = steady(views, len(usable))

@@ -21,7 +21,7 @@ from translate.imageset import Images, fit
 from translate.options import Options
 from translate.shaping import l2_norm
 from translate.translator import Translator
-from translate.view import looked_for
+from translate.view import NOTHING, Asked, looked_for
 
 WALK = Options(strength=1.0)
 
@@ -123,9 +123,8 @@ def _pictures(
 ) -> Iterator[tuple[int, dict[int | str, Images]]]:
     """8-bit pictures (N,H,W,3) at the wanted states, and at the end where `auto` stops."""
     stop = translator.domain.calibration.target
-    domain = translator.domain
-    relit, bare = faces and domain.face_relit, faces and domain.pgd.bare > 0
-    seen = looked_for(pixels, relit=relit, bare=bare).to(translator.device)
+    asked = Asked.by(translator.domain) if faces else NOTHING
+    seen = looked_for(pixels, asked).to(translator.device)
     auto = seen.x
     active = torch.ones(len(auto), dtype=torch.bool, device=auto.device)
     for step, last in translator.descend(seen, WALK):

@@ -38,7 +38,7 @@ from translate.training.card import model_card
 from translate.training.config import Recipe, Source
 from translate.training.data import batches, first_images, load_images
 from translate.training.samples import walk
-from translate.view import looked_for
+from translate.view import Asked, looked_for
 
 HALF_TOLERANCE = 2 / 255  # largest change of a translated pixel that half precision may make
 PROBE = 16  # photos that this is tried on
@@ -128,7 +128,8 @@ def export(
 
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     descent = recipe.descent_at(stage)
-    measured = _walk(energy, source, descent, model.config.members, device, recipe.face_relit)
+    asked = Asked(relit=recipe.face_relit, bare=descent.bare > 0)
+    measured = _walk(energy, source, descent, model.config.members, device, asked)
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
     enough = (reached >= recipe.sample_reach).nonzero()
@@ -254,7 +255,7 @@ def _walk(
     descent: Descent,
     members: int,
     device: torch.device,
-    relit: bool,
+    asked: Asked,
 ) -> Walk:
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure as ssim
@@ -267,7 +268,7 @@ def _walk(
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
         x, shift = placed(batch, device), None
-        seen = looked_for(to_array(batch), relit=relit, bare=descent.bare > 0).to(device)
+        seen = looked_for(to_array(batch), asked).to(device)
         if seen.brightening is not None:
             shift = lightening(x, seen.brightening)
         states = list(walk(energy, x, descent, members, shift, seen.bare))
