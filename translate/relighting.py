@@ -76,14 +76,17 @@ def brightening(rgb: Pixels, face: Face) -> Floats | None:
     colours = small.astype(np.float32) / np.float32(255)
     light = cast("Floats", cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY))
     x, y, width = (value * scale for value in face)
+    own = max(float(cheeks @ _LUMA), float(_DARK))
     across, down = face_places(light.shape, (x, y, width))
-    place = oval(across, down, _FACE)
-    lit = [_more(colours, light, cheeks, place, width, way) for way in (_OPEN, _BELOW_CHIN)]
+    place, apart = oval(across, down, _FACE), _apart(colours, light, cheeks)
+    face_lacks, throat_lacks = (
+        _lacking(light, place * np.exp(-apart / np.float32(way.other**2)), own, width, way)
+        for way in (_OPEN, _BELOW_CHIN)
+    )
     below, beside = _THROAT
     throat = _ramp(down, below)[:, None] * _ramp(abs(across), beside)
-    needed = cast("Floats", _EVEN / np.maximum(_light(cheeks), _DARK))
-    throat *= _ramp(needed, _DARKER)
-    factors = 1 + lit[0] + throat * (np.maximum(*lit) - lit[0])
+    throat *= np.interp(_EVEN / own, _DARKER, (0, 1)).astype(np.float32)
+    factors = 1 + face_lacks + throat * (throat_lacks - face_lacks).clip(0)
     size = (rgb.shape[1], rgb.shape[0])
     return cast("Floats", cv2.resize(factors, size, interpolation=cv2.INTER_LINEAR))
 
@@ -105,30 +108,28 @@ def lightening(x: Tensor, factors: Tensor) -> Tensor:
     return (x * luma).sum(dim=1, keepdim=True) * (factors - 1)
 
 
-def _light(colours: Floats) -> Floats:
-    """Luma (…) of colours (…,3), in [0,1]."""
-    return colours @ _LUMA
+def _lacking(light: Floats, like: Floats, own: float, width: float, way: _Evening) -> Floats:
+    """(h,w) of 0 or more: how many times its light skin lacks for even light.
 
-
-def _more(
-    colours: Floats, light: Floats, cheeks: Floats, place: Floats, width: float, way: _Evening
-) -> Floats:
-    """(h,w) of 0 or more: how many times its own light skin at a place lacks for even light."""
-    own = float(_light(cheeks))
-    skin = place * _likeness(colours, light, cheeks, way.other)
-    share = light / max(own, float(_DARK))
-    skin *= _ramp(share, way.shade) * (1 - _ramp(share, _SHINE))
+    Args:
+        light: (h,w) in [0,1].
+        like: (h,w) in [0,1], 1 for what has the colour of skin, where there may be some.
+        own: light of the cheeks.
+        width: of the face's box, in pixels.
+        way: how.
+    """
+    share = light / np.float32(own)
+    skin = like * _ramp(share, way.shade) * (1 - _ramp(share, _SHINE))
     around = _mean_light(light, skin, own, way.around * width)
     skin *= _ramp(light / around, way.detail)
     return skin * ((np.float32(_EVEN) / around).clip(1, way.most) - 1)
 
 
-def _likeness(colours: Floats, light: Floats, cheeks: Floats, other: float) -> Floats:
-    """(h,w) in [0,1]: 1 for what has the cheeks' colour, lit or shaded."""
-    own = _light(cheeks)
+def _apart(colours: Floats, light: Floats, cheeks: Floats) -> Floats:
+    """(h,w): squared difference from the cheeks in log colour, lit or shaded."""
+    own = cheeks @ _LUMA
     here, there = (colours + _DARK) / (light[..., None] + _DARK), (cheeks + _DARK) / (own + _DARK)
-    apart = ((np.log(here) - np.log(there)) ** 2).sum(axis=-1)
-    return np.exp(-apart / np.float32(other**2))
+    return ((np.log(here) - np.log(there)) ** 2).sum(axis=-1)
 
 
 def _mean_light(light: Floats, skin: Floats, own: float, sigma: float) -> Floats:
