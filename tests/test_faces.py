@@ -204,6 +204,7 @@ def steepest(photo: np.ndarray) -> int:
     return max(int(np.abs(np.diff(values, axis=axis)).max()) for axis in (0, 1))
 
 
+@pytest.mark.usefixtures("head_everywhere")
 def test_a_lighter_result_leaves_no_seam() -> None:
     photo, lighter = np.full((300, 300, 3), 100, np.uint8), np.full((50, 50, 3), 200, np.uint8)
     pasted, square = (
@@ -220,6 +221,7 @@ def test_a_lighter_result_leaves_no_seam() -> None:
     np.testing.assert_array_equal(pasted[30:230, 40:240], pasted[30:230, 40:240][::-1, ::-1])
 
 
+@pytest.mark.usefixtures("head_everywhere")
 def test_a_result_with_ears_is_pasted_up_to_its_upper_corners() -> None:
     photo, lighter = np.full((300, 300, 3), 100, np.uint8), np.full((50, 50, 3), 200, np.uint8)
     oval, full = (paste(photo, replace(SQUARE, corners=c), lighter) for c in (False, True))
@@ -234,6 +236,20 @@ def test_a_result_with_ears_is_pasted_up_to_its_upper_corners() -> None:
     np.testing.assert_array_equal(full[30], photo[30])
 
 
+@pytest.mark.usefixtures("head_everywhere")
+def test_drawn_hair_is_pasted_further_out_than_shoulders() -> None:
+    photo, lighter = np.full((300, 300, 3), 100, np.uint8), np.full((50, 50, 3), 200, np.uint8)
+    usual, hair = (paste(photo, replace(SQUARE, hair=h), lighter) for h in (False, True))
+    assert (hair[62:120, 110:170] == 200).all()
+    assert (usual[60:65, 135:145] < 180).all()
+    np.testing.assert_array_equal(hair[180:], usual[180:])  # shoulders
+    assert (hair >= usual).all()
+    assert steepest(hair) <= 6
+    np.testing.assert_array_equal(hair[30], photo[30])
+    np.testing.assert_array_equal(hair[:, [39, 40, 239, 240]], photo[:, [39, 40, 239, 240]])
+
+
+@pytest.mark.usefixtures("head_everywhere")
 def test_at_the_borders_of_the_photo_nothing_fades() -> None:
     photo, result = np.zeros((200, 300, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
     photo[:, :200] = 90  # a head that leaves no room on three sides
@@ -247,6 +263,7 @@ def test_at_the_borders_of_the_photo_nothing_fades() -> None:
     assert (paste(photo, whole, result) == 200).all()
 
 
+@pytest.mark.usefixtures("head_everywhere")
 @pytest.mark.parametrize("corners", [False, True])
 def test_beside_a_head_it_fades_at_the_borders_of_the_photo_too(corners: bool) -> None:
     photo, result = np.full((200, 200, 3), 90, np.uint8), np.full((50, 50, 3), 200, np.uint8)
@@ -257,6 +274,7 @@ def test_beside_a_head_it_fades_at_the_borders_of_the_photo_too(corners: bool) -
         assert (border == 90).all()
 
 
+@pytest.mark.usefixtures("head_everywhere")
 def test_the_later_of_two_results_is_on_top() -> None:
     photo = np.full((300, 400, 3), 100, np.uint8)
     other = replace(SQUARE, left=160, face=(260.0, 120.0, 129.0))
@@ -268,6 +286,7 @@ def test_the_later_of_two_results_is_on_top() -> None:
     np.testing.assert_array_equal(pasted[:30], photo[:30])
 
 
+@pytest.mark.usefixtures("head_everywhere")
 def test_large_photos_are_pasted_in_strips_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     photo = np.full((900, 800, 3), 100, np.uint8)
     window = replace(SQUARE, left=20, top=30, width=760, height=760, face=(400.0, 372.0, 490.0))

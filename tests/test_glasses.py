@@ -20,9 +20,10 @@ from translate.batch.engine import End, Engine
 from translate.domain import read_domain
 from translate.faces import find_faces
 from translate.framing import extract, part
-from translate.glasses import SEEN, _workers, find_glasses, near
+from translate.glasses import SEEN, find_glasses, near
 from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array
+from translate.marking import _workers
 from translate.view import View, gathered, look
 
 Cli = Callable[..., Result]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from translate.networks.segmenter import STRIDE, Segmenter
 from translate.training.glasses import train as glasses
 from translate.training.glasses.clutter import without_glasses
 from translate.training.glasses.painted import with_glasses
-from translate.training.glasses.photos import moved, photographed
+from translate.training.glasses.photos import moved
+from translate.training.marking import photographed, train_marker
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,8 @@ def test_folding_changes_nothing() -> None:
 def test_it_learns(face: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """From one face: painted glasses are marked, little else is."""
     monkeypatch.setattr(glasses, "BATCH", 8)
-    model = glasses.train(np.stack([face, face[::-1]])[None], 120, seed=0)
+    seen = np.stack([face, face[::-1]])[None]
+    model = train_marker(partial(glasses.batch, seen), 120, seed=0, marked=glasses.MARKED)
     marks, misses = [], []
     for seed in range(1000, 1010):
         picture, mask = with_glasses(face, np.random.default_rng(seed))

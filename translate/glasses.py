@@ -6,30 +6,22 @@ small network marks them; it learned from painted ones (`translate.training.glas
 
 from __future__ import annotations
 
-import os
-import threading
-from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import cache
 from typing import cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
 from translate.faces import Face
-from translate.hub import BUNDLED
+from translate.marking import marked
 from translate.masking import Mask
-from translate.networks.segmenter import Segmenter
 
 Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 SEEN = (192, 128)
 """Width and height that a face is looked at with: its detected box fills the height."""
 
-_WEIGHTS = "glasses/model.safetensors"
+_NETWORK = "glasses"
 _SMALLER = 0.7  # below this scale pixels are averaged first
 _FACE = 128  # width of the detected box there; all lengths below are in those pixels
 _EYES = slice(20, 85)  # rows in which glasses are
@@ -39,7 +31,6 @@ _EYES = slice(20, 85)  # rows in which glasses are
 _LEAST, _EITHER = 400, 90
 _SURE, _MAYBE = 0.5, 0.25  # what glasses are told by, and what then belongs to them
 _HOLE = 1 / 3  # a hole so small, of what is marked on its side, is no lens but a light on one
-_THREADS = 4
 
 
 def find_glasses(seen: Pixels, face: Face) -> Mask | None:
@@ -52,7 +43,7 @@ def find_glasses(seen: Pixels, face: Face) -> Mask | None:
     Returns:
         (h,w) bool: rims, temples, and lenses that no eye is seen through.
     """
-    likely = _judged(near(seen, face))
+    likely = marked(_NETWORK, near(seen, face))
     if not _are_glasses(likely > _SURE):
         return None
     likely[_lights(likely > _MAYBE)] = 1
@@ -85,16 +76,16 @@ def _place(face: Face) -> npt.NDArray[np.float64]:
     return np.array([[scale, 0, SEEN[0] / 2 - x * scale], [0, scale, SEEN[1] / 2 - y * scale]])
 
 
-def _are_glasses(marked: Mask) -> bool:
-    left, right = (int(side.sum()) for side in _sides(marked[_EYES]))
+def _are_glasses(there: Mask) -> bool:
+    left, right = (int(side.sum()) for side in _sides(there[_EYES]))
     return left + right >= _LEAST and min(left, right) >= _EITHER
 
 
-def _lights(marked: Mask) -> Mask:
+def _lights(there: Mask) -> Mask:
     """Small holes in what is marked."""
-    empty = (~marked).astype(np.uint8)
+    empty = (~there).astype(np.uint8)
     count, labels, boxes, middles = cv2.connectedComponentsWithStats(empty, connectivity=4)
-    around = [int(side.sum()) for side in _sides(marked)]
+    around = [int(side.sum()) for side in _sides(there)]
     small = [
         label
         for label in range(1, count)
@@ -103,56 +94,11 @@ def _lights(marked: Mask) -> Mask:
     return np.isin(labels, small)
 
 
-def _sides(marked: Mask) -> tuple[Mask, Mask]:
+def _sides(there: Mask) -> tuple[Mask, Mask]:
     """Left and right of the nose."""
-    return marked[:, : SEEN[0] // 2], marked[:, SEEN[0] // 2 :]
+    return there[:, : SEEN[0] // 2], there[:, SEEN[0] // 2 :]
 
 
 def prepare_glasses() -> None:
     """Load what the first search would have to, and start its threads."""
-    _judged(np.zeros((SEEN[1], SEEN[0], 3), np.uint8))
-
-
-def _judged(face: Pixels) -> Floats:
-    """`SEEN` levels -> (128,192) float32: how likely glasses hide each pixel."""
-    return _workers().submit(_judge, face).result()
-
-
-@torch.inference_mode()
-def _judge(face: Pixels) -> Floats:
-    x = torch.from_numpy(face).permute(2, 0, 1)[None]  # channels last, as the network is
-    return _network()(x.float())[0].sigmoid().numpy()
-
-
-@cache
-def _network() -> Segmenter:
-    network = Segmenter()
-    network.load_state_dict(load_file(BUNDLED / _WEIGHTS))
-    return network.to(memory_format=torch.channels_last).requires_grad_(False)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
-
-
-_LOCK = threading.Lock()
-
-
-def _workers() -> Executor:
-    """Threads in which torch uses no others: one face is as quick, and no walk waits."""
-    with _LOCK:
-        return _started_workers()
-
-
-@cache
-def _started_workers() -> Executor:
-    count, threads = min(_THREADS, os.cpu_count() or 1), torch.get_num_threads()
-    together = threading.Barrier(count + 1)
-
-    def begin() -> None:
-        torch.get_num_threads()  # else a thread's first operation sets it to what is global
-        torch.set_num_threads(1)
-        together.wait()
-
-    pool = ThreadPoolExecutor(count, "glasses")
-    for _ in range(count):
-        pool.submit(begin)
-    together.wait()
-    torch.set_num_threads(threads)  # what threads yet to come begin with is global
-    return pool
+    marked(_NETWORK, np.zeros((SEEN[1], SEEN[0], 3), np.uint8))

@@ -27,12 +27,18 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 # and one below it: up to the first radius all is the result's, from the second one on all the
 # photo's, in halves of the window's side. By eye on sixteen portraits.
 _HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.9)
+# Hair that is drawn as far out as people's ends with the head; and in between, from the first
+# height to the second one, shoulders begin.
+_HAIR_ENDS, _SHOULDERS = (0.75, 1.0), (-0.1, 0.5)
 _CUTTING = (
     0.9  # a border of the photo that is nearer to a face, in its widths, cuts through the head
 )
 # What has ears reaches beyond the head. There broad light and colour fade to the photo's earlier
 # than drawn edges do: a wall that the model made white would else stand as a halo around the head.
 _EARS, _EDGE_ENDS, _TONE_ENDS = (5.0, 2.5), (0.7, 1.0), (0.6, 0.95)
+# Below the ears, from the first height to the second one, it ends so far beyond the head, in widths
+# of the face: cheeks of a cat are as wide.
+_BELOW_EARS, _CHEEKS = (-0.45, -0.1), 0.2
 # Broad is what a guided filter (He, Sun and Tang 2013) of this radius, in widths of the window,
 # finds along the result's own edges.
 _BROAD = 1 / 16
@@ -65,7 +71,7 @@ def paste_all(rgb: Pixels, results: Iterable[tuple[Window, Pixels]]) -> Pixels:
         elif window.face is None:
             _blend(pasted, window, result)
         elif window.corners:
-            _blend_eared(pasted, window, window.face, result)
+            _blend_eared(pasted, rgb, window, window.face, result)
         else:
             _blend_head(pasted, rgb, window, window.face, result)
     return pasted
@@ -99,21 +105,34 @@ def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result:
     """Put a result into `pasted` where `rgb` shows the head and its hair."""
     # No finer than either of both: what is enlarged is soft, what is reduced needs no more.
     size = min(window.width, window.out_width), min(window.height, window.out_height)
-    weights = _fading(_from_middle(rgb, window, face, _HEAD, size), _HEAD_ENDS)
+    radius = _from_middle(rgb, window, face, _HEAD, size)
+    weights = _hair_fading(radius) if window.hair else _fading(radius, _HEAD_ENDS)
     weights *= head_matte(rgb, face, window.box, size)
     _blend_scaled(pasted, window, result, weights)
 
 
-def _blend_eared(pasted: Pixels, window: Window, face: Face, result: Pixels) -> None:
+def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
     """Put a result with ears into `pasted`: its lines further out than its light."""
     size = window.out_width, window.out_height
-    radius = _from_middle(pasted, window, face, _EARS, size)
-    drawn, lit = _fading(radius, _EDGE_ENDS), _fading(radius, _TONE_ENDS)
+    radius = _from_middle(rgb, window, face, _EARS, size)
+    near = _near_head(rgb, window, face, size)
+    drawn, lit = _fading(radius, _EDGE_ENDS) * near, _fading(radius, _TONE_ENDS) * near
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
     unlit = _in_photos_light(_scaled(part(pasted, window), size), result)
     beside = 1 - (1 - drawn) / np.maximum(1 - lit, np.float32(1e-6))
     _blend_scaled(pasted, window, unlit, cast("Floats", beside))
     _blend_scaled(pasted, window, result, lit)
+
+
+def _near_head(rgb: Pixels, window: Window, face: Face, size: tuple[int, int]) -> Floats:
+    """(h,w): 1 on and beside the head, 0 further away; but among the ears 1 everywhere."""
+    unit = face[2] / window.width * size[0]
+    reach = 2 * round(_CHEEKS * unit) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    larger = cv2.dilate(head_matte(rgb, face, window.box, size), disc)
+    soft = cast("Floats", cv2.GaussianBlur(larger, (0, 0), _CHEEKS * unit / 2.5))
+    low = _rising(size[1], _BELOW_EARS)
+    return cast("Floats", 1 - low + low * soft)
 
 
 def _blend_scaled(pasted: Pixels, window: Window, result: Pixels, weights: Floats) -> None:
@@ -219,7 +238,20 @@ def _offsets(start: int, length: int, count: int, total: int, middle: float, uni
     return np.abs(x.clip(-1 if fades_first else 0, 1 if fades_last else 0))
 
 
-def _fading(radius: Floats, ends: tuple[float, float]) -> Floats:
+def _hair_fading(radius: Floats) -> Floats:
+    """As `_fading`, above later than below."""
+    low = _rising(len(radius), _SHOULDERS)
+    full, none = (a + (b - a) * low for a, b in zip(_HAIR_ENDS, _HEAD_ENDS, strict=True))
+    return _fading(radius, (full, none))
+
+
+def _rising(count: int, heights: tuple[float, float]) -> Floats:
+    """(count,1) from 0 to 1 between two heights, in halves of the side below its middle."""
+    down = (np.arange(count, dtype=np.float32) + 0.5) * 2 / count - 1
+    return np.interp(down, heights, (0, 1)).astype(np.float32)[:, None]
+
+
+def _fading(radius: Floats, ends: tuple[float, float] | tuple[Floats, Floats]) -> Floats:
     """1 up to the first radius, falling to 0 at the second one."""
     full, none = ends
     return ((none - radius) / (none - full)).clip(0, 1)

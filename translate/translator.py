@@ -29,6 +29,7 @@ from translate.image_io import (
     read_photo,
 )
 from translate.masking import Mask, check_mask
+from translate.matting import prepare_matting
 from translate.options import DEFAULTS, Options
 from translate.pgd import Step, descend
 from translate.relighting import lightening
@@ -105,6 +106,7 @@ class Translator:
         translator = cls(card, load_energy_model(card.network, weights), place, precision)
         if card.framing == "face":
             prepare_faces()
+            prepare_matting()
         if card.face_glasses:
             prepare_glasses()
         return translator

@@ -7,40 +7,35 @@ left out of the second.
 
 from __future__ import annotations
 
-import copy
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
-from torch.nn import functional as F
 
-from translate.domain import WEIGHTS_FILE
 from translate.faces import find_faces
-from translate.files import atomic_path
 from translate.glasses import SEEN, near
 from translate.imageset import decoded, open_images
 from translate.networks.segmenter import Segmenter
 from translate.training.glasses.clutter import without_glasses
 from translate.training.glasses.painted import with_glasses
-from translate.training.glasses.photos import moved, photographed
+from translate.training.glasses.photos import moved
+from translate.training.marking import photographed, save_marker, train_marker
 
 Pixels = npt.NDArray[np.uint8]
 
 SOURCES = (("selfies-256.zip", 200), ("portraits-cc0-512.zip", 40))  # and how many are held out
 ROUNDS = (1000, 4500)  # updates
 BATCH = 24
-LEARNING_RATE = 4e-3
+MARKED = 2.0  # weight of the marked pixels, which are few
 # Shares of painted faces, of faces as they are, and of places where no face may be
 WORN, PLAIN, ELSEWHERE = 0.45, 0.15, 0.1
 CLUTTERED = 0.2  # share of the painted ones that have something else before them, too
 SUSPECTED = 100  # pixels marked in a face by the first round; with more it may wear glasses
-AVERAGE = 0.995  # decay of the weights' exponential average
 
 
 def faces(root: Path) -> Pixels:
@@ -86,48 +81,6 @@ def batch(faces: Pixels, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     return x, torch.from_numpy(np.stack(masks)).float()
 
 
-def loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """Cross entropy per pixel and half a soft Dice per picture, (N,128,192) both -> ()."""
-    likely, pixels = logits.sigmoid(), (1, 2)
-    both = (likely * masks).sum(pixels)
-    dice = 1 - (2 * both + 10) / (likely.sum(pixels) + masks.sum(pixels) + 10)
-    weight = torch.tensor(2.0)  # the marked are few
-    return F.binary_cross_entropy_with_logits(logits, masks, pos_weight=weight) + dice.mean() / 2
-
-
-def train(faces: Pixels, updates: int, seed: int) -> Segmenter:
-    """A network without normalisation, of averaged weights.
-
-    Args:
-        faces: as the function of this name gives them.
-        updates: of the optimiser.
-        seed: of all that is random.
-    """
-    torch.manual_seed(seed)
-    random, model = np.random.default_rng(seed), Segmenter(normalised=True)
-    mean = copy.deepcopy(model).requires_grad_(False)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, updates, pct_start=0.05, cycle_momentum=False
-    )
-    started = time.perf_counter()
-    for update in range(updates):
-        pictures, masks = batch(faces, random)
-        value = loss(model(pictures), masks)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        schedule.step()
-        decay = min(AVERAGE, (1 + update) / (10 + update))
-        for kept, new in zip(mean.state_dict().values(), model.state_dict().values(), strict=True):
-            if kept.is_floating_point():
-                kept.lerp_(new, 1 - decay)
-        if update % 100 == 99:
-            seconds = time.perf_counter() - started
-            sys.stderr.write(f"{update + 1}/{updates} loss {value.item():.3f}, {seconds:.0f} s\n")
-    return mean.folded()
-
-
 @torch.inference_mode()
 def marked(model: Segmenter, faces: Pixels) -> npt.NDArray[np.int64]:
     """(N,): pixels that it marks in each face."""
@@ -149,10 +102,7 @@ def train_twice(root: Path, out: Path) -> None:
         InputError: a source is missing or holds what is no picture.
     """
     all_faces = faces(root)
-    first = train(all_faces, ROUNDS[0], seed=0)
+    first = train_marker(partial(batch, all_faces), ROUNDS[0], seed=0, marked=MARKED)
     bare = all_faces[marked(first, all_faces[:, 0]) < SUSPECTED]
     sys.stderr.write(f"{len(bare)} of {len(all_faces)} faces seem to wear no glasses\n")
-    model = train(bare, ROUNDS[1], seed=1)
-    weights = {name: value.half().contiguous() for name, value in model.state_dict().items()}
-    with atomic_path(out / WEIGHTS_FILE) as temporary:
-        temporary.write_bytes(save(weights))
+    save_marker(train_marker(partial(batch, bare), ROUNDS[1], seed=1, marked=MARKED), out)
