@@ -24,7 +24,6 @@ from translate.grid import image_grid
 from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array, write_image
 from translate.publish import sample_strip
-from translate.relighting import lightening
 from translate.view import Asked, look
 
 ROOT = Path(__file__).parents[1]
@@ -135,8 +134,8 @@ def main() -> None:
             given = shaded(source.convert("RGB"), least)
         window = anime.windows(Photo(rgb=np.asarray(given)))[0]
         seen = look(np.asarray(given), window, keep_glasses=False, asked=Asked(relit=True))
-        assert seen.brightening is not None
-        lighter = (seen.x + lightening(seen.x, seen.brightening)).clamp(0, 1)
+        assert seen.lightening is not None
+        lighter = (seen.x + seen.lightening).clamp(0, 1)
         drawn = [one(given, Options(crop_only=True)) for one in (unlit, lit)]
         both = [Image.fromarray(to_array(x)[0]) for x in (seen.x, lighter)]
         pictures = [*both, *(cast("Image.Image", picture) for picture in drawn)]

@@ -240,7 +240,7 @@ def test_a_result_with_ears_is_pasted_up_to_its_upper_corners() -> None:
 def test_drawn_hair_is_pasted_further_out_than_shoulders() -> None:
     photo, lighter = np.full((300, 300, 3), 100, np.uint8), np.full((50, 50, 3), 200, np.uint8)
     usual, hair = (paste(photo, replace(SQUARE, hair=h), lighter) for h in (False, True))
-    assert (hair[62:120, 110:170] == 200).all()
+    assert (hair[64:120, 110:170] == 200).all()
     assert (usual[60:65, 135:145] < 180).all()
     np.testing.assert_array_equal(hair[180:], usual[180:])  # shoulders
     assert (hair >= usual).all()

@@ -15,16 +15,16 @@ import torch
 from PIL import Image
 
 from tests.conftest import EXAMPLES, Result, pixels
-from translate import Options, Translator
+from translate import Options, Translator, view
 from translate.batch.engine import End, Engine
 from translate.domain import read_domain
 from translate.faces import find_faces
-from translate.framing import extract, part
-from translate.glasses import SEEN, find_glasses, near
+from translate.framing import Window, extract, part
+from translate.glasses import SEEN, find_glasses, near, without_rims
 from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array
 from translate.marking import _workers
-from translate.view import View, gathered, look
+from translate.view import Asked, View, gathered, look
 
 Cli = Callable[..., Result]
 PLAIN, WEARER = "astronaut.jpg", "hopper.jpg"
@@ -53,6 +53,11 @@ def painted(*, dark: bool = False, colour: float = 30) -> tuple[np.ndarray, np.n
         cv2.line(line, (start, y), (start + way * round(0.3 * apart), y - 2), 255, thick)
     weight = (line / 255)[..., None]
     return np.rint(photo * (1 - weight) + weight * colour).astype(np.uint8), line
+
+
+def inside(line: np.ndarray, window: Window) -> np.ndarray:
+    """What of a picture of the photo's size lies in a window, which lies in the photo."""
+    return line[window.top : window.top + window.height, window.left : window.left + window.width]
 
 
 @pytest.fixture(scope="module")
@@ -174,9 +179,9 @@ def test_threads_find_the_same_and_torch_keeps_its_threads() -> None:
 def test_a_walk_leaves_rims_as_they_are(anime: Translator) -> None:
     photo = bare(WEARER)
     (window,) = anime.windows(Photo(rgb=photo))
-    view = look(photo, window, keep_glasses=True)
-    assert view.mask is not None
-    rim = ~view.mask[0, 0].numpy()
+    seen_view = look(photo, window, keep_glasses=True)
+    assert seen_view.mask is not None
+    rim = ~seen_view.mask[0, 0].numpy()
     seen = extract(photo, window)
 
     def end(**wishes: bool) -> np.ndarray:
@@ -197,9 +202,9 @@ def test_rims_are_as_sharp_as_the_photos(anime: Translator) -> None:
     photo = np.asarray(large).copy()
     photo[::2, ::2] = (photo[::2, ::2] * 0.8).astype(np.uint8)  # a pattern that no window shows
     (window,) = anime.windows(Photo(rgb=photo))
-    view = look(photo, window, keep_glasses=True)
-    assert view.mask is not None
-    rim = (~view.mask[0, 0].numpy()).astype(np.uint8)
+    seen_view = look(photo, window, keep_glasses=True)
+    assert seen_view.mask is not None
+    rim = (~seen_view.mask[0, 0].numpy()).astype(np.uint8)
     kept = cv2.erode(rim, np.ones((3, 3), np.uint8))
     inside = cv2.resize(kept, (window.width, window.height), interpolation=cv2.INTER_NEAREST) > 0
     assert inside.sum() > 1000
@@ -207,6 +212,79 @@ def test_rims_are_as_sharp_as_the_photos(anime: Translator) -> None:
         part(pixels_, window)[inside].astype(int) for pixels_ in (np.asarray(anime(photo)), photo)
     )
     assert abs(made - own).mean() < 2
+
+
+# --- dissolving
+
+
+@pytest.mark.parametrize("colour", [0, 40, 90])
+@pytest.mark.parametrize("light", [0.0, 0.15])
+def test_rims_get_the_light_of_the_skin_beside_them(colour: float, light: float) -> None:
+    photo, line = painted(colour=colour)
+    face = find_faces(bare(PLAIN), every=False)[0]
+    worn = find_glasses(photo, face)
+    assert worn is not None
+    given = np.full(worn.shape, light, np.float32)
+    lighter = without_rims(photo, face, worn, given)
+    assert (lighter.shape, lighter.dtype) == (worn.shape, np.float32)
+    assert lighter.min() >= 0
+    dark, plain = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) / 255 for p in (photo, bare(PLAIN)))
+    rim = (line > 200) & worn
+    before = abs(dark - plain)[rim].mean()
+    after = abs(dark + lighter - (plain + light).clip(0, 1))[rim].mean()
+    assert before > 0.2  # dark lines on her
+    assert after < before / 2  # brows and lashes are below, too
+    far = cv2.dilate(worn.astype(np.uint8), np.ones((15, 15))) == 0
+    np.testing.assert_array_equal(lighter[far], given[far])
+
+
+def test_dark_lenses_stay_dark() -> None:
+    photo, line = painted(dark=True)
+    face = find_faces(bare(PLAIN), every=False)[0]
+    worn = find_glasses(photo, face)
+    assert worn is not None
+    lighter = without_rims(photo, face, worn, np.zeros(worn.shape, np.float32))
+    lens = cv2.erode(line, np.ones((9, 9))) > 200
+    assert lens.sum() > 200
+    assert (lighter[lens] == 0).all()
+
+
+def test_a_walk_sets_out_without_the_rims_that_it_is_to_dissolve(anime: Translator) -> None:
+    photo, line = painted()
+    (window,) = anime.windows(Photo(rgb=bare(PLAIN)))
+    for keep, relit in ((True, True), (False, False)):
+        kept = look(photo, window, keep_glasses=keep, asked=Asked(relit=relit))
+        assert (kept.lightening is None) == (not relit)
+    before, lost = (
+        look(photo, window, keep_glasses=keep, asked=Asked(relit=True)) for keep in (True, False)
+    )
+    assert lost.mask is None
+    assert torch.equal(lost.x, before.x)  # the photo itself
+    assert before.lightening is not None
+    assert lost.lightening is not None
+    size = (window.out_width, window.out_height)
+    rim = cv2.resize(inside(line, window), size, interpolation=cv2.INTER_AREA) > 200
+    more = (lost.lightening - before.lightening)[0, 0].numpy()
+    assert more[rim].mean() > 0.3
+    assert more.min() >= 0
+
+
+def test_rims_dissolve(anime: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines where they were are no darker than on her without glasses; without it they stay."""
+    photo, line = painted()
+    (window,) = anime.windows(Photo(rgb=bare(PLAIN)))
+    size = (window.out_width, window.out_height)
+    rim = cv2.resize(inside(line, window), size, interpolation=cv2.INTER_AREA) > 150
+
+    def end(rgb: np.ndarray) -> np.ndarray:
+        *_, last = anime.frames(rgb, Options(keep_glasses=False), measured=False)
+        return cv2.cvtColor(to_array(last.step.x)[0], cv2.COLOR_RGB2GRAY)[rim]
+
+    plain, lost = (float((end(p) < 120).mean()) for p in (bare(PLAIN), photo))
+    monkeypatch.setattr(view, "without_rims", lambda rgb, face, worn, lighter: lighter)
+    stay = float((end(photo) < 120).mean())
+    assert lost < plain + 0.1
+    assert stay > lost + 0.1
 
 
 @pytest.mark.parametrize("name", bundled_domains())

@@ -18,7 +18,7 @@ from translate import (
     SettingsError,
     Translator,
     faces,
-    glasses,
+    marking,
 )
 from translate.domain import Descent
 from translate.energy import EnergyModel
@@ -255,7 +255,7 @@ def test_bundled_anime_moves_a_face_into_the_domain() -> None:
 
 
 def test_loading_leaves_nothing_to_load_to_the_first_photo(monkeypatch):
-    """Neither the search for faces nor the one for glasses: the first photo is not slower."""
+    """What finds faces, glasses and heads is there: the first photo is not slower."""
     loaded = []
 
     def spied(what, load):
@@ -267,12 +267,12 @@ def test_loading_leaves_nothing_to_load_to_the_first_photo(monkeypatch):
 
     monkeypatch.setattr(faces, "_detectors", faces._Detectors())
     monkeypatch.setattr(faces.cv2, "CascadeClassifier", spied("faces", faces.cv2.CascadeClassifier))
-    monkeypatch.setattr(glasses, "load_file", spied("glasses", glasses.load_file))
-    glasses._network.cache_clear()
+    monkeypatch.setattr(marking, "load_file", spied("network", marking.load_file))
+    marking._network.cache_clear()
     translator = Translator.load("anime")
-    assert sorted(loaded) == ["faces", "glasses"]
+    assert sorted(loaded) == ["faces", "network", "network"]
     translator(EXAMPLES / "hopper.jpg", Options(steps=1))
-    assert sorted(loaded) == ["faces", "glasses"]
+    assert sorted(loaded) == ["faces", "network", "network"]
 
 
 def test_a_close_up_is_drawn_up_to_its_borders() -> None:

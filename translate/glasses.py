@@ -17,6 +17,7 @@ from translate.marking import marked
 from translate.masking import Mask
 
 Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
 
 SEEN = (192, 128)
 """Width and height that a face is looked at with: its detected box fills the height."""
@@ -30,6 +31,8 @@ _EYES = slice(20, 85)  # rows in which glasses are
 # rim. No selfie of the 168 held-out ones without glasses has a single such pixel.
 _LEAST, _EITHER = 400, 90
 _SURE, _MAYBE = 0.5, 0.25  # what glasses are told by, and what then belongs to them
+# In widths of the face's box: rims are thinner than lenses, and as wide as that is their shadow.
+_LENS, _BESIDE = 1 / 9, 1 / 30
 _HOLE = 1 / 3  # a hole so small, of what is marked on its side, is no lens but a light on one
 
 
@@ -52,6 +55,30 @@ def find_glasses(seen: Pixels, face: Face) -> Mask | None:
     return there > _MAYBE
 
 
+def without_rims(seen: Pixels, face: Face, worn: Mask, lightening: Floats) -> Floats:
+    """Light in which rims are as light as the skin beside them: a walk takes dark ones for lines.
+
+    Args:
+        seen: (h,w,3) uint8.
+        face: in its pixels.
+        worn: (h,w) bool, what `find_glasses` found.
+        lightening: (h,w) float32, added to all colours in [0,1]: the light that rims are in.
+
+    Returns:
+        (h,w) float32, the same elsewhere. Dark lenses stay dark: eyes are made of them.
+    """
+    width = face[2]
+    lens, beside = _disc(_LENS * width), _disc(_BESIDE * width)
+    marked = worn.astype(np.uint8)
+    thick = cv2.dilate(cv2.morphologyEx(marked, cv2.MORPH_OPEN, lens), lens)
+    rims = cv2.dilate(marked & (1 - thick), beside)
+    luma = cast(Pixels, cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY))
+    light = (luma + np.float32(255) * lightening).clip(0, 255).astype(np.uint8)
+    filled = cast(Pixels, cv2.inpaint(light, rims, 3 * _BESIDE * width, cv2.INPAINT_TELEA))
+    lacking = cast(Pixels, cv2.subtract(filled, light)) * rims  # never below 0
+    return lightening + lacking * np.float32(1 / 255)
+
+
 def near(seen: Pixels, face: Face) -> Pixels:
     """A face as it is looked at: `SEEN`, (128,192,3) uint8.
 
@@ -67,6 +94,12 @@ def near(seen: Pixels, face: Face) -> Pixels:
         face = (face[0] * across, face[1] * down, _FACE)
     edge = cv2.BORDER_REPLICATE
     return cast(Pixels, cv2.warpAffine(seen, _place(face), SEEN, borderMode=edge))
+
+
+def _disc(across: float) -> Pixels:
+    """(k,k) of 0 and 1, k odd."""
+    side = 2 * round(across / 2) + 1
+    return cast(Pixels, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
 
 
 def _place(face: Face) -> npt.NDArray[np.float64]:

@@ -29,7 +29,7 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 _HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.9)
 # Hair that is drawn as far out as people's ends with the head; and in between, from the first
 # height to the second one, shoulders begin.
-_HAIR_ENDS, _SHOULDERS = (0.75, 1.0), (-0.1, 0.5)
+_HAIR_ENDS, _SHOULDERS = (0.74, 0.98), (-0.1, 0.5)
 _CUTTING = (
     0.9  # a border of the photo that is nearer to a face, in its widths, cuts through the head
 )

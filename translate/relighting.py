@@ -17,8 +17,6 @@ from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from translate.faces import Face
 from translate.framing import Pixels
@@ -91,21 +89,21 @@ def brightening(rgb: Pixels, face: Face) -> Floats | None:
     return cast("Floats", cv2.resize(factors, size, interpolation=cv2.INTER_LINEAR))
 
 
-def lightening(x: Tensor, factors: Tensor) -> Tensor:
-    """What changes the luma of x by factors, the same for all colours.
+def lightening(rgb: Pixels, factors: Floats) -> Floats:
+    """What changes the luma of a picture by factors, the same for all colours.
 
     Light skin is hardly more colourful than dark skin; multiplied colours would be, and dark spots
     red.
 
     Args:
-        x: (N,3,h,w) in [0,1].
-        factors: (N,1,h,w).
+        rgb: (h,w,3) uint8.
+        factors: (h,w).
 
     Returns:
-        (N,1,h,w), to be added to x.
+        (h,w), to be added to all colours in [0,1].
     """
-    luma = torch.from_numpy(_LUMA).to(x).view(1, 3, 1, 1)
-    return (x * luma).sum(dim=1, keepdim=True) * (factors - 1)
+    colours = rgb.astype(np.float32) * np.float32(1 / 255)
+    return cast("Floats", cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)) * (factors - 1)
 
 
 def _lacking(light: Floats, like: Floats, own: float, width: float, way: _Evening) -> Floats:

@@ -32,7 +32,6 @@ from translate.masking import Mask, check_mask
 from translate.matting import prepare_matting
 from translate.options import DEFAULTS, Options
 from translate.pgd import Step, descend
-from translate.relighting import lightening
 from translate.replay import Replay
 from translate.view import Asked, View, gathered, look
 
@@ -107,7 +106,7 @@ class Translator:
         if card.framing == "face":
             prepare_faces()
             prepare_matting()
-        if card.face_glasses:
+        if card.face_glasses or card.face_relit:
             prepare_glasses()
         return translator
 
@@ -212,7 +211,7 @@ class Translator:
         """Walk a batch of windows downhill.
 
         Args:
-            seen: on any device; of a walk shorter than the first move, less of its brightening.
+            seen: on any device; of a walk shorter than the first move, less of its lightening.
             options: how far.
             measured: see `translate.pgd.descend`.
 
@@ -233,9 +232,9 @@ class Translator:
             self.energy, own.halvings, members, mirrored=own.mirrored, together=own.together
         )
         shift = None
-        if seen.brightening is not None:
+        if seen.lightening is not None:
             share = 1.0 if options.strength == "auto" else min(1.0, options.strength * own.steps)
-            shift = lightening(x, seen.brightening) * share
+            shift = seen.lightening * share
         for step in descend(
             self.energy,
             x,

@@ -13,10 +13,10 @@ from translate.bareness import bare_skin
 from translate.domain import Domain
 from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract
-from translate.glasses import find_glasses
+from translate.glasses import Floats, find_glasses, without_rims
 from translate.image_io import to_tensor
 from translate.masking import Mask, window_mask
-from translate.relighting import brightening
+from translate.relighting import brightening, lightening
 
 
 class Asked(NamedTuple):
@@ -46,15 +46,15 @@ class View:
     Attributes:
         x: (N,3,h,w) float32 in [0,1].
         mask: (N,1,h,w) bool, False where pixels stay as they are; None where all may change.
-        brightening: (N,1,h,w) float32, factors of 1 or more: how much lighter than x the picture is
-            that a walk sets out from (`translate.relighting`); None where it is x.
+        lightening: (N,1,h,w) float32 of 0 or more, how much lighter than x, in all its colours, the
+            picture is that a walk sets out from (`translate.relighting`); None where it is x.
         bare: (N,1,h,w) float32 in [0,1], 1 where a face shows bare skin (`translate.bareness`);
             None where no walk asks.
     """
 
     x: Tensor
     mask: Tensor | None = None
-    brightening: Tensor | None = None
+    lightening: Tensor | None = None
     bare: Tensor | None = None
 
     def __getitem__(self, span: slice) -> View:
@@ -83,7 +83,8 @@ def look(
     Args:
         rgb: (H,W,3) uint8.
         window: of it.
-        keep_glasses: leave glasses before the window's face as they are.
+        keep_glasses: leave glasses before the window's face as they are; else a walk that wants
+            skin in even light gets it without rims.
         asked: of the skin of its face.
         mask: (H,W) bool; where it is False, pixels stay as they are, too.
     """
@@ -91,23 +92,36 @@ def look(
     free = None
     if mask is not None:
         free = window_mask(mask, window.box, window.out_width, window.out_height)
-    if keep_glasses and face is not None:
+    worn = None
+    if face is not None and (keep_glasses or asked.relit):
         worn = find_glasses(seen, face)
-        if worn is not None:
-            free = ~worn if free is None else free & ~worn
-    around = around_face(seen, face, asked)
+    if keep_glasses and worn is not None:
+        free = ~worn if free is None else free & ~worn
+    around = around_face(seen, face, asked, None if keep_glasses else worn)
     if free is None:
         return around
     return replace(around, mask=torch.from_numpy(free)[None, None])
 
 
-def around_face(rgb: Pixels, face: Face | None, asked: Asked) -> View:
-    """A picture, (h,w,3), with what a walk asks of the skin of a face in it; see `look`."""
-    maps: list[Tensor | None] = []
-    for wanted, of_skin in ((asked.relit, brightening), (asked.bare, bare_skin)):
-        found = of_skin(rgb, face) if wanted and face is not None else None
-        maps.append(None if found is None else torch.from_numpy(found)[None, None])
+def around_face(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = None) -> View:
+    """A picture, (h,w,3), with what a walk asks of the skin of a face in it; see `look`.
+
+    `worn`: (h,w) bool, glasses that it is to dissolve.
+    """
+    lighter = _lighter(rgb, face, worn) if asked.relit and face is not None else None
+    bare = bare_skin(rgb, face) if asked.bare and face is not None else None
+    maps = (
+        None if each is None else torch.from_numpy(each)[None, None] for each in (lighter, bare)
+    )
     return View(to_tensor(rgb), None, *maps)
+
+
+def _lighter(rgb: Pixels, face: Face, worn: Mask | None) -> Floats | None:
+    factors = brightening(rgb, face)
+    if factors is None:
+        return None
+    lighter = lightening(rgb, factors)
+    return lighter if worn is None else without_rims(rgb, face, worn, lighter)
 
 
 def steady(views: Sequence[View], windows: int) -> list[View]:
@@ -130,7 +144,7 @@ def gathered(views: Sequence[View]) -> View:
     return View(
         x,
         _together([view.mask for view in views], torch.ones(1, 1, *x.shape[2:], dtype=torch.bool)),
-        _together([view.brightening for view in views], torch.ones(1, 1, *x.shape[2:])),
+        _together([view.lightening for view in views], torch.zeros(1, 1, *x.shape[2:])),
         _together([view.bare for view in views], torch.zeros(1, 1, *x.shape[2:])),
     )
 

@@ -32,7 +32,6 @@ from translate.files import atomic_path
 from translate.framing import FaceSquare
 from translate.guide import ScaledEnergy
 from translate.image_io import to_array
-from translate.relighting import lightening
 from translate.training import checkpoint
 from translate.training.card import model_card
 from translate.training.config import Recipe, Source
@@ -268,11 +267,8 @@ def _walk(
     distances: list[Tensor] = []
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
-        x, shift = placed(batch, device), None
-        seen = looked_for(to_array(batch), asked).to(device)
-        if seen.brightening is not None:
-            shift = lightening(x, seen.brightening)
-        states = list(walk(energy, x, descent, members, shift, seen.bare))
+        x, seen = placed(batch, device), looked_for(to_array(batch), asked).to(device)
+        states = list(walk(energy, x, descent, members, seen.lightening, seen.bare))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]
