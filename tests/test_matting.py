@@ -1,4 +1,4 @@
-"""Where a head ends: on real photos, on a drawn one, in threads, and on anything at all."""
+"""Where a head ends: on real photos, before another background, in threads, on anything at all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from translate import matting
 from translate.faces import Face, find_faces
-from translate.matting import head_matte
+from translate.matting import ACROSS, SEEN, head_matte
+from translate.training.heads.cutouts import LARGE, cut_by_colour, looked_at
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-HAIR, SKIN, WALL = (60, 40, 30), (215, 170, 150), (140, 150, 130)
-DRAWN: Face = (150.0, 150.0, 100.0)
 
 
 def example(name: str) -> np.ndarray:
@@ -28,19 +28,6 @@ def example(name: str) -> np.ndarray:
 def whole_matte(photo: np.ndarray, face: Face) -> np.ndarray:
     height, width = photo.shape[:2]
     return head_matte(photo, face, (0, 0, width, height), (width, height))
-
-
-def drawn() -> tuple[np.ndarray, np.ndarray]:
-    """A head with hair before an uneven wall, and where it is."""
-    rng = np.random.default_rng(0)
-    photo = np.full((300, 300, 3), WALL, np.uint8)
-    cv2.rectangle(photo, (190, 0), (230, 299), (120, 130, 160), -1)
-    head = np.zeros((300, 300), np.uint8)
-    cv2.ellipse(head, (150, 140), (58, 78), 0, 0, 360, 1, -1)
-    photo[head == 1] = HAIR
-    cv2.ellipse(photo, (150, 158), (44, 58), 0, 0, 360, SKIN, -1)
-    grain = rng.normal(0, 6, photo.shape)
-    return np.clip(photo + grain, 0, 255).astype(np.uint8), head == 1
 
 
 @pytest.mark.parametrize(
@@ -67,26 +54,38 @@ def test_a_head_is_cut_out_of_its_photo(
     assert [matte[y, x] < 0.1 for x, y in background] == [True] * len(background)
 
 
-def test_hair_belongs_to_the_head_and_the_wall_does_not() -> None:
-    photo, head = drawn()
-    matte = whole_matte(photo, DRAWN)
-    assert np.abs(matte - head).mean() < 0.02
-    tenth = np.ones((21, 21))  # of the face, to each side
+@pytest.mark.parametrize("ground", [None, "rocket.jpg"])
+def test_hair_belongs_to_the_head_and_the_background_does_not(ground: str | None) -> None:
+    """As her own colours tell, which stand out from the wall behind her."""
+    face = looked_at(example("astronaut.jpg"))
+    assert face is not None
+    found = cut_by_colour(face)
+    assert found is not None
+    photo, head = found.picture, found.head > 0.5
+    if ground is not None:
+        behind = cv2.resize(example(ground)[:400, :400], (LARGE, LARGE)).astype(float)
+        photo = np.rint(behind + (photo - behind) * found.person[..., None]).astype(np.uint8)
+    width = LARGE / ACROSS
+    matte = whole_matte(photo, (LARGE / 2, LARGE / 2, width))
+    assert np.abs(matte - found.head).mean() < 0.02
+    tenth = np.ones((2 * round(width / 10) + 1,) * 2)
     inside = cv2.erode(head.astype(np.uint8), tenth) == 1
     outside = cv2.dilate(head.astype(np.uint8), tenth) == 0
     assert matte[inside].min() > 0.9
     assert matte[outside].max() < 0.1
 
 
-@pytest.mark.parametrize("window", [(70, 60, 160, 160), (0, 30, 200, 120)])
+@pytest.mark.parametrize("window", [(144, 20, 160, 160), (100, 0, 200, 120)])
 def test_a_windows_matte_is_its_part_of_the_whole(window: tuple[int, int, int, int]) -> None:
-    photo, head = drawn()
+    photo = example("astronaut.jpg")
+    (face,) = find_faces(photo, every=False)
     left, top, width, height = window
-    part = head[top : top + height, left : left + width]
-    matte = head_matte(photo, DRAWN, window, (width, height))
+    part = whole_matte(photo, face)[top : top + height, left : left + width]
+    assert 0.2 < part.mean() < 0.8
+    matte = head_matte(photo, face, window, (width, height))
     assert matte.shape == (height, width)
-    assert np.abs(matte - part).mean() < 0.04
-    twice = head_matte(photo, DRAWN, window, (2 * width, 2 * height))
+    assert np.abs(matte - part).mean() < 0.01
+    twice = head_matte(photo, face, window, (2 * width, 2 * height))
     assert (
         np.abs(cv2.resize(twice, (width, height), interpolation=cv2.INTER_AREA) - matte).mean()
         < 0.01
@@ -94,20 +93,37 @@ def test_a_windows_matte_is_its_part_of_the_whole(window: tuple[int, int, int, i
 
 
 def test_a_close_up_is_all_head() -> None:
-    photo, _ = drawn()
-    near = photo[100:210, 110:190]  # nothing but the face
-    assert (whole_matte(near, (40.0, 50.0, 200.0)) == 1).all()
+    photo = example("hopper.jpg")
+    ((x, y, width),) = find_faces(photo, every=False)
+    reach = round(0.3 * width)
+    near = photo[round(y) - reach : round(y) + reach, round(x) - reach : round(x) + reach]
+    assert (whole_matte(near.copy(), (reach, reach, width)) == 1).all()
 
 
 def test_the_same_photo_is_cut_the_same_way_in_every_thread() -> None:
-    photos = [example("astronaut.jpg"), example("hopper.jpg"), drawn()[0]]
-    faces = [find_faces(photo, every=False)[0] for photo in photos[:2]] + [DRAWN]
+    photos = [example("astronaut.jpg"), example("hopper.jpg")]
+    photos.append(photos[0][:, ::-1].copy())
+    faces = [find_faces(photo, every=False)[0] for photo in photos]
     alone = [whole_matte(photo, face) for photo, face in zip(photos, faces, strict=True)]
     cv2.setRNGSeed(7)  # whatever else draws from it
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(whole_matte, photos * 8, faces * 8))
     for first, again in zip(alone * 8, together, strict=True):
         np.testing.assert_array_equal(first, again)
+
+
+def test_colours_decide_where_the_network_is_unsure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sure of the face and of the borders only, it leaves hair and wall to their colours."""
+    photo = example("astronaut.jpg")
+    (face,) = find_faces(photo, every=False)
+    whole = whole_matte(photo, face)
+    unsure = np.full((SEEN, SEEN), 0.45, np.float32)
+    unsure[44:84, 48:80], unsure[:, :24], unsure[:, -24:], unsure[:16] = 1, 0, 0, 0
+    monkeypatch.setattr(matting, "marked", lambda name, picture: unsure)
+    told = whole_matte(photo, face)
+    assert np.abs(told - whole)[: round(face[1])].mean() < 0.02
+    monkeypatch.setattr(matting, "marked", lambda name, picture: np.full_like(unsure, 0.9))
+    assert (whole_matte(photo, face) == 1).all()
 
 
 @settings(max_examples=60, deadline=None)

@@ -76,7 +76,7 @@ def without_rims(seen: Pixels, face: Face, worn: Mask, lightening: Floats) -> Fl
     light = (luma + np.float32(255) * lightening).clip(0, 255).astype(np.uint8)
     filled = cast(Pixels, cv2.inpaint(light, rims, 3 * _BESIDE * width, cv2.INPAINT_TELEA))
     lacking = cast(Pixels, cv2.subtract(filled, light)) * rims  # never below 0
-    return lightening + lacking * np.float32(1 / 255)
+    return cast(Floats, lightening + lacking * np.float32(1 / 255))
 
 
 def near(seen: Pixels, face: Face) -> Pixels:
