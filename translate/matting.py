@@ -25,7 +25,7 @@ ACROSS = 8 / 3
 
 _NETWORK = "heads"
 _CELLS = 64  # height and width of what colours decide on: two milliseconds
-_HEAD, _GROUND = 0.8, 0.2  # what the network is sure of
+_HEAD, _GROUND = 0.8, 0.1  # what the network is sure of
 _NEAR = 0.1  # how far from the cut the outline looks for edges of the photo, in widths
 _EDGE = np.float32(0.003)  # variance of brightness, in [0,1], that is an edge
 _SHARP, _OUTWARD = np.float32(2.2), np.float32(0.1)  # of the outline; hair is better drawn than not
