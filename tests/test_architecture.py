@@ -23,7 +23,7 @@ LAYERS = (
     ("cropping", "guide", "networks", "pgd_settings", "shaping", "specks"),
     ("console", "files", "srgb", "domain", "device", "pgd", "grid", "faces", "upsampling"),
     ("image_io", "framing", "hub", "inking", "masking"),
-    ("marking",),
+    ("segmenting",),
     ("glasses", "matting", "skin"),
     ("pasting",),
     ("bareness", "energy", "imageset", "frame", "options", "relighting"),

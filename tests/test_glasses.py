@@ -23,7 +23,7 @@ from translate.framing import Window, extract, part
 from translate.glasses import SEEN, find_glasses, near, without_rims
 from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array
-from translate.marking import _workers
+from translate.segmenting import _workers
 from translate.view import Asked, View, gathered, look
 
 Cli = Callable[..., Result]

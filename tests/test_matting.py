@@ -119,10 +119,10 @@ def test_colours_decide_where_the_network_is_unsure(monkeypatch: pytest.MonkeyPa
     whole = whole_matte(photo, face)
     unsure = np.full((SEEN, SEEN), 0.45, np.float32)
     unsure[44:84, 48:80], unsure[:, :24], unsure[:, -24:], unsure[:16] = 1, 0, 0, 0
-    monkeypatch.setattr(matting, "marked", lambda name, picture: unsure)
+    monkeypatch.setattr(matting, "segmented", lambda name, picture: unsure)
     told = whole_matte(photo, face)
     assert np.abs(told - whole)[: round(face[1])].mean() < 0.02
-    monkeypatch.setattr(matting, "marked", lambda name, picture: np.full_like(unsure, 0.9))
+    monkeypatch.setattr(matting, "segmented", lambda name, picture: np.full_like(unsure, 0.9))
     assert (whole_matte(photo, face) == 1).all()
 
 

@@ -23,7 +23,7 @@ from translate.training.glasses import train as glasses
 from translate.training.glasses.clutter import without_glasses
 from translate.training.glasses.painted import with_glasses
 from translate.training.glasses.photos import moved
-from translate.training.marking import photographed, train_marker
+from translate.training.segmenting import photographed, train_segmenter
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_it_learns(face: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """From one face: painted glasses are marked, little else is."""
     monkeypatch.setattr(glasses, "BATCH", 8)
     seen = np.stack([face, face[::-1]])[None]
-    model = train_marker(partial(glasses.batch, seen), 120, seed=0, marked=glasses.MARKED)
+    model = train_segmenter(partial(glasses.batch, seen), 120, seed=0, marked=glasses.MARKED)
     marks, misses = [], []
     for seed in range(1000, 1010):
         picture, mask = with_glasses(face, np.random.default_rng(seed))

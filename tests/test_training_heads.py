@@ -29,7 +29,7 @@ from translate.training.heads.cutouts import (
     reduced,
 )
 from translate.training.heads.scenes import _moved, scene
-from translate.training.marking import train_marker
+from translate.training.segmenting import train_segmenter
 
 
 def example(name: str) -> np.ndarray:
@@ -141,7 +141,7 @@ def test_it_learns(cutout: Cutout, monkeypatch: pytest.MonkeyPatch) -> None:
     """From one head: it is found before grounds never seen, little else is."""
     monkeypatch.setattr(heads, "BATCH", 8)
     made = partial(heads.batch, [[cutout], [cutout]], grounds(20))
-    model = train_marker(made, 120, seed=0)
+    model = train_segmenter(made, 120, seed=0)
     alike, by_colour = heads.measured(model, [cutout], grounds(30)[20:])
     assert 0.6 < alike < 1
     assert 0.3 < by_colour < 1

@@ -18,7 +18,7 @@ from translate import (
     SettingsError,
     Translator,
     faces,
-    marking,
+    segmenting,
 )
 from translate.domain import Descent
 from translate.energy import EnergyModel
@@ -267,8 +267,8 @@ def test_loading_leaves_nothing_to_load_to_the_first_photo(monkeypatch):
 
     monkeypatch.setattr(faces, "_detectors", faces._Detectors())
     monkeypatch.setattr(faces.cv2, "CascadeClassifier", spied("faces", faces.cv2.CascadeClassifier))
-    monkeypatch.setattr(marking, "load_file", spied("network", marking.load_file))
-    marking._network.cache_clear()
+    monkeypatch.setattr(segmenting, "load_file", spied("network", segmenting.load_file))
+    segmenting._network.cache_clear()
     translator = Translator.load("anime")
     assert sorted(loaded) == ["faces", "network", "network"]
     translator(EXAMPLES / "hopper.jpg", Options(steps=1))

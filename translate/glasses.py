@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from translate.faces import Face
-from translate.marking import marked
 from translate.masking import Mask
+from translate.segmenting import segmented
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -46,7 +46,7 @@ def find_glasses(seen: Pixels, face: Face) -> Mask | None:
     Returns:
         (h,w) bool: rims, temples, and lenses that no eye is seen through.
     """
-    likely = marked(_NETWORK, near(seen, face))
+    likely = segmented(_NETWORK, near(seen, face))
     if not _are_glasses(likely > _SURE):
         return None
     likely[_lights(likely > _MAYBE)] = 1
@@ -134,4 +134,4 @@ def _sides(there: Mask) -> tuple[Mask, Mask]:
 
 def prepare_glasses() -> None:
     """Load what the first search would have to, and start its threads."""
-    marked(_NETWORK, np.zeros((SEEN[1], SEEN[0], 3), np.uint8))
+    segmented(_NETWORK, np.zeros((SEEN[1], SEEN[0], 3), np.uint8))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from translate.cropping import Box, cropped, overlap
 from translate.faces import Face, Pixels
-from translate.marking import marked
+from translate.segmenting import segmented
 
 Floats = npt.NDArray[np.float32]
 
@@ -52,7 +52,7 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
     if 0 in overlap(looked, (rgb.shape[1], rgb.shape[0]))[2:]:
         return np.ones(size[::-1], np.float32)
     small = seen(rgb, looked)
-    slope, level = _outline(_brightness(small), _decided(small, marked(_NETWORK, small)))
+    slope, level = _outline(_brightness(small), _decided(small, segmented(_NETWORK, small)))
     # slope · guide + level, sharpened about 0.5 and moved outward; what is small first
     level = (level - np.float32(0.5)) * _SHARP + (np.float32(0.5) + _OUTWARD)
     matte = _spread(slope * _SHARP, looked, window, size)
@@ -63,7 +63,7 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
 
 def prepare_matting() -> None:
     """Load what the first head would have to."""
-    marked(_NETWORK, np.zeros((SEEN, SEEN, 3), np.uint8))
+    segmented(_NETWORK, np.zeros((SEEN, SEEN, 3), np.uint8))
 
 
 def around(face: Face) -> Box:

@@ -24,7 +24,7 @@ from translate.networks.segmenter import Segmenter
 from translate.training.glasses.clutter import without_glasses
 from translate.training.glasses.painted import with_glasses
 from translate.training.glasses.photos import moved
-from translate.training.marking import photographed, save_marker, train_marker
+from translate.training.segmenting import photographed, save_segmenter, train_segmenter
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -102,7 +102,7 @@ def train_twice(root: Path, out: Path) -> None:
         InputError: a source is missing or holds what is no picture.
     """
     all_faces = faces(root)
-    first = train_marker(partial(batch, all_faces), ROUNDS[0], seed=0, marked=MARKED)
+    first = train_segmenter(partial(batch, all_faces), ROUNDS[0], seed=0, marked=MARKED)
     bare = all_faces[marked(first, all_faces[:, 0]) < SUSPECTED]
     sys.stderr.write(f"{len(bare)} of {len(all_faces)} faces seem to wear no glasses\n")
-    save_marker(train_marker(partial(batch, bare), ROUNDS[1], seed=1, marked=MARKED), out)
+    save_segmenter(train_segmenter(partial(batch, bare), ROUNDS[1], seed=1, marked=MARKED), out)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from translate.matting import SEEN
 from translate.training.heads.cutouts import LARGE, Cutout, Floats, Pixels
-from translate.training.marking import Random, photographed
+from translate.training.segmenting import Random, photographed
 
 Levels = npt.NDArray[np.float64]
 

@@ -32,7 +32,7 @@ from translate.training.heads.cutouts import (
     reduced,
 )
 from translate.training.heads.scenes import GROUND, scene
-from translate.training.marking import Random, save_marker, train_marker
+from translate.training.segmenting import Random, save_segmenter, train_segmenter
 
 SOURCES = (("portraits-cc0-512.zip", 40), ("selfies-256.zip", 200))  # and how many are held out
 GROUNDS = (("natural-160.zip", 300), ("day-256.zip", 100), ("night-256.zip", 100))
@@ -101,11 +101,11 @@ def train_twice(root: Path, out: Path) -> None:
     """
     seen, behind = faces(root), grounds(root)
     by_colour = _cut(seen, cut_by_colour)
-    first = train_marker(partial(batch, by_colour, behind), ROUNDS[0], seed=0)
+    first = train_segmenter(partial(batch, by_colour, behind), ROUNDS[0], seed=0)
     told = _cut(seen, lambda face: cut_as_told(face, likely(first, face)))
     del seen
-    model = train_marker(partial(batch, told, behind), ROUNDS[1], seed=1)
-    save_marker(model, out)
+    model = train_segmenter(partial(batch, told, behind), ROUNDS[1], seed=1)
+    save_segmenter(model, out)
     held_out = [
         cut for seen in faces(root, held_out=True) for cut in map(cut_by_colour, seen) if cut
     ]

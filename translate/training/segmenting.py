@@ -1,4 +1,4 @@
-"""Networks that mark pixels, trained on pictures that a program makes (`translate.marking`)."""
+"""Networks that mark pixels, trained on pictures that a program makes (`translate.segmenting`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LEARNING_RATE = 4e-3
 AVERAGE = 0.995  # decay of the weights' exponential average
 
 
-def train_marker(batch: Batch, updates: int, *, seed: int, marked: float = 1.0) -> Segmenter:
+def train_segmenter(batch: Batch, updates: int, *, seed: int, marked: float = 1.0) -> Segmenter:
     """A network without normalisation, of averaged weights.
 
     Args:
@@ -65,7 +65,7 @@ def train_marker(batch: Batch, updates: int, *, seed: int, marked: float = 1.0) 
     return mean.folded()
 
 
-def save_marker(model: Segmenter, out: Path) -> None:
+def save_segmenter(model: Segmenter, out: Path) -> None:
     """Write its weights, in half precision, into a folder."""
     weights = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     with atomic_path(out / WEIGHTS_FILE) as temporary:

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 _THREADS = 4
 
 
-def marked(name: str, picture: Pixels) -> Floats:
+def segmented(name: str, picture: Pixels) -> Floats:
     """How likely each pixel belongs to what a network marks. Threads may share it.
 
     Args:
@@ -67,7 +67,7 @@ def _started_workers() -> Executor:
         torch.set_num_threads(1)
         together.wait()
 
-    pool = ThreadPoolExecutor(count, "marking")
+    pool = ThreadPoolExecutor(count, "segmenting")
     for _ in range(count):
         pool.submit(begin)
     together.wait()
