@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +16,12 @@ from tests.conftest import EXAMPLES
 from translate.domain import WEIGHTS_FILE
 from translate.faces import find_faces
 from translate.glasses import SEEN, near
-from translate.networks.segmenter import STRIDE, Segmenter
+from translate.networks.segmenter import Segmenter
 from translate.training.glasses import train as glasses
 from translate.training.glasses.clutter import without_glasses
 from translate.training.glasses.painted import with_glasses
 from translate.training.glasses.photos import moved
-from translate.training.segmenting import photographed, train_segmenter
+from translate.training.segmenting import train_segmenter
 
 
 @pytest.fixture(scope="module")
@@ -81,27 +79,6 @@ def test_picture_and_mask_move_together(face: np.ndarray) -> None:
         assert not np.array_equal(moved_mask, mask)
 
 
-def test_photographs_differ_in_light_and_stay_pictures(face: np.ndarray) -> None:
-    means = []
-    for seed in range(40):
-        picture = photographed(face, np.random.default_rng(seed))
-        assert (picture.dtype, picture.shape) == (np.uint8, face.shape)
-        means.append(picture.mean())
-    assert np.std(means) > 10
-
-
-def test_folding_changes_nothing() -> None:
-    torch.manual_seed(0)
-    model = Segmenter(normalised=True)
-    x = torch.rand(4, 3, 2 * STRIDE, 3 * STRIDE) * 255
-    for _ in range(3):
-        model(x)  # so that means and variances are no longer 0 and 1
-    model.eval()
-    with torch.no_grad():
-        torch.testing.assert_close(model.folded()(x), model(x), rtol=1e-4, atol=1e-4)
-    assert model(x).shape == (4, 2 * STRIDE, 3 * STRIDE)
-
-
 def test_it_learns(face: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """From one face: painted glasses are marked, little else is."""
     monkeypatch.setattr(glasses, "BATCH", 8)
@@ -132,24 +109,3 @@ def test_both_trainings_end_in_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     glasses.train_twice(tmp_path, tmp_path / "out")
     Segmenter().load_state_dict(load_file(tmp_path / "out" / WEIGHTS_FILE))
     assert (tmp_path / "out" / WEIGHTS_FILE).stat().st_mode & 0o044
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [([], "usage: python -m translate.training.glasses"), (["nowhere", "out"], "no such folder")],
-)
-def test_a_mistake_gets_one_sentence(given: list[str], words: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "translate.training.glasses", *given]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode
-    assert words in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_the_bundled_weights_fit() -> None:
-    folder = EXAMPLES.parent / "weights" / "glasses"
-    weights = load_file(folder / WEIGHTS_FILE)
-    Segmenter().load_state_dict(weights)
-    assert {value.dtype for value in weights.values()} == {torch.float16}
-    assert (folder / WEIGHTS_FILE).stat().st_size < 2**18
-    assert "translate.training.glasses" in (folder / "README.md").read_text(encoding="utf-8")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -178,24 +175,3 @@ def test_a_network_that_tells_nothing_ends_with_a_sentence(
     with pytest.raises(heads.InputError, match="no head stands out"):
         heads._cut([[face], [face]], lambda _: None)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [([], "usage: python -m translate.training.heads"), (["nowhere", "out"], "no such folder")],
-)
-def test_a_mistake_gets_one_sentence(given: list[str], words: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "translate.training.heads", *given]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode
-    assert words in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_the_bundled_weights_fit() -> None:
-    folder = EXAMPLES.parent / "weights" / "heads"
-    weights = load_file(folder / WEIGHTS_FILE)
-    Segmenter().load_state_dict(weights)
-    assert {value.dtype for value in weights.values()} == {torch.float16}
-    assert (folder / WEIGHTS_FILE).stat().st_size < 2**18
-    assert "translate.training.heads" in (folder / "README.md").read_text(encoding="utf-8")
