@@ -242,7 +242,7 @@ def test_a_result_with_ears_is_pasted_up_to_its_upper_corners() -> None:
 @pytest.mark.usefixtures("head_everywhere")
 def test_drawn_hair_is_pasted_further_out_than_shoulders() -> None:
     photo, lighter = np.full((300, 300, 3), 100, np.uint8), np.full((50, 50, 3), 200, np.uint8)
-    usual, hair = (paste(photo, replace(SQUARE, hair=h), lighter) for h in (False, True))
+    usual, hair = (paste(photo, replace(SQUARE, drawn=d), lighter) for d in (False, True))
     assert (hair[64:120, 110:170] == 200).all()
     assert (usual[60:65, 135:145] < 180).all()
     np.testing.assert_array_equal(hair[180:], usual[180:])  # shoulders
@@ -250,6 +250,26 @@ def test_drawn_hair_is_pasted_further_out_than_shoulders() -> None:
     assert steepest(hair) <= 6
     np.testing.assert_array_equal(hair[30], photo[30])
     np.testing.assert_array_equal(hair[:, [39, 40, 239, 240]], photo[:, [39, 40, 239, 240]])
+
+
+@pytest.mark.usefixtures("head_everywhere")
+@pytest.mark.parametrize("skin", [110, 220])
+@pytest.mark.parametrize("place", [np.s_[50:55, 120:160], np.s_[90:105, 76:82]])
+def test_a_drawing_lightens_no_dark_hair(skin: int, place: tuple[slice, slice]) -> None:
+    """A drawn cap of hair that is smaller than the person's leaves no pale gap."""
+    face = cv2.ellipse(np.zeros((300, 300), np.uint8), (140, 130), (45, 60), 0, 0, 360, 255, -1)
+
+    def pasted(hair: int, level: int, *, drawn: bool = True) -> np.ndarray:
+        photo = np.where(face > 0, skin, hair).astype(np.uint8)[..., None].repeat(3, axis=2)
+        result = np.full((50, 50, 3), level, np.uint8)
+        return paste(photo, replace(SQUARE, drawn=drawn), result).astype(int)
+
+    dark, fair = skin // 4, skin * 9 // 10
+    assert 0 <= (pasted(dark, 230)[place] - dark).max() <= 50
+    assert pasted(dark, 230, drawn=False)[place].max() > dark + 60
+    assert (pasted(dark, 230)[110:150, 120:160] == 230).all()  # the face
+    for hair, level in ((fair, 230), (fair, 10), (dark, 0)):  # and what is drawn darker
+        assert abs(pasted(hair, level)[place] - level).max() <= 0.45 * abs(hair - level)
 
 
 @pytest.mark.usefixtures("head_everywhere")

@@ -394,7 +394,7 @@ def test_paste_refuses_what_does_not_fit() -> None:
 @pytest.mark.parametrize("card", [Domain, Recipe])
 def test_a_card_that_says_nothing_has_the_usual_square(card: type[BaseModel]) -> None:
     said = {name: field.default for name, field in card.model_fields.items()}
-    names = ("face_margin", "face_centre", "face_corners", "face_drawn", "face_hair")
+    names = ("face_margin", "face_centre", "face_corners", "face_drawn")
     assert FaceSquare(*(said[name] for name in names)) == DEFAULT_SQUARE
 
 

@@ -168,8 +168,7 @@ class Domain(BaseModel):
         format: version of the card.
         name, title, summary: for commands, for people, one line for people.
         framing: how photos are fitted to the network's window.
-        face_margin, face_centre, face_corners, face_drawn, face_hair: see
-            `translate.framing.FaceSquare`.
+        face_margin, face_centre, face_corners, face_drawn: see `translate.framing.FaceSquare`.
         face_glasses: glasses stay as they are (`translate.glasses`): for targets whose
             eyes are where the person's are.
         face_relit: a walk sets out from skin in even light (`translate.relighting`): for targets
@@ -197,7 +196,6 @@ class Domain(BaseModel):
     face_centre: float = Field(default=0.45, ge=0, le=1)
     face_corners: bool = False
     face_drawn: bool = False
-    face_hair: bool = False
     face_glasses: bool = False
     face_relit: bool = False
     face_skin: Unit = 0.0

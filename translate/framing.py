@@ -41,8 +41,6 @@ class _Card(Protocol):
     def face_corners(self) -> bool: ...
     @property
     def face_drawn(self) -> bool: ...
-    @property
-    def face_hair(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +61,17 @@ class FaceSquare:
             the upper half of results is pasted as a square, beyond the head's outline.
         drawn: the targets are drawings, so results are enlarged with clear lines
             (`translate.inking`), those of squares without a face, too.
-        hair: the targets' hair reaches as far out as people's, so all of it is the result's, up to
-            the head's outline; else it fades into the photo's own.
     """
 
     margin: float = 1.9
     centre: float = 0.45
     corners: bool = False
     drawn: bool = False
-    hair: bool = False
 
     @classmethod
     def of(cls, card: _Card) -> Self:
         """What a card or a recipe says."""
-        margin, centre, corners = card.face_margin, card.face_centre, card.face_corners
-        return cls(margin, centre, corners, card.face_drawn, card.face_hair)
+        return cls(card.face_margin, card.face_centre, card.face_corners, card.face_drawn)
 
 
 DEFAULT_SQUARE = FaceSquare()
@@ -92,8 +86,8 @@ class Window:
     the window is not what was asked for, else None. `face`: the one it lies around, and `corners`:
     what is made of it reaches into the upper corners. `usable`: the result belongs into the photo;
     a face too small or too blurred had better be left alone.
-    `drawn`: the result is a drawing, and enlarged as such (`inking.inked`). `hair`: so is all of
-    the head's hair, up to the outline.
+    `drawn`: the result is a drawing, and enlarged as such (`inking.inked`), its hair up to the
+    head's outline.
     `scene`: it is the whole photo, and what the model changed is carried up to the photo's own
     pixels (`upsampling.carry_up`); else the result is enlarged.
     """
@@ -108,7 +102,6 @@ class Window:
     face: Face | None = None
     corners: bool = False
     drawn: bool = False
-    hair: bool = False
     usable: bool = True
     scene: bool = False
 
@@ -197,7 +190,6 @@ def find_windows(
             face=face,
             corners=square.corners,
             drawn=square.drawn,
-            hair=square.hair,
             usable=bool(good),
         )
         for face in chosen or found[:1]

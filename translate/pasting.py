@@ -14,7 +14,7 @@ from translate.faces import Face
 from translate.framing import Pixels, Window, check_pixels, extract, inside, part
 from translate.inking import inked
 from translate.masking import Mask
-from translate.matting import head_matte
+from translate.matting import head_matte, seen
 from translate.upsampling import carry_up
 
 Floats = npt.NDArray[np.float32]
@@ -27,9 +27,13 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 # and one below it: up to the first radius all is the result's, from the second one on all the
 # photo's, in halves of the window's side. By eye on sixteen portraits.
 _HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.9)
-# Hair that is drawn as far out as people's ends with the head; and in between, from the first
-# height to the second one, shoulders begin.
+# Of a drawing hair ends with the head; between the two heights shoulders begin.
 _HAIR_ENDS, _SHOULDERS = (0.74, 0.98), (-0.1, 0.5)
+# Hair is what has so much of the face's light, so far from the middle, above those heights; it gets
+# no lighter than by so much.
+_DARK, _BESIDE, _HAIR, _LIGHTER = (0.5, 0.75), (0.45, 0.6), (0.2, 0.5), 0.16
+_LOOKED_AT, _BROADLY = 64, 2  # pixels across a window, and sigma, of what light is compared with
+_FACE = 0.3  # so far from the middle it is
 _CUTTING = (
     0.9  # a border of the photo that is nearer to a face, in its widths, cuts through the head
 )
@@ -106,9 +110,27 @@ def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result:
     # No finer than either of both: what is enlarged is soft, what is reduced needs no more.
     size = min(window.width, window.out_width), min(window.height, window.out_height)
     radius = _from_middle(rgb, window, face, _HEAD, size)
-    weights = _hair_fading(radius) if window.hair else _fading(radius, _HEAD_ENDS)
-    weights *= head_matte(rgb, face, window.box, size)
+    weights = head_matte(rgb, face, window.box, size)
+    weights *= _hair_fading(radius) if window.drawn else _fading(radius, _HEAD_ENDS)
+    if window.drawn:
+        result = np.minimum(result, _most_light(rgb, window, face))
     _blend_scaled(pasted, window, result, weights)
+
+
+def _most_light(rgb: Pixels, window: Window, face: Face) -> Pixels:
+    """Most of each colour that a drawing has, (out_height,out_width,3): dark hair stays dark.
+
+    Drawn caps of hair are smaller than people's hair: pale gaps would be left.
+    """
+    size = _LOOKED_AT, _LOOKED_AT
+    photo = cv2.GaussianBlur(seen(rgb, window.box, _LOOKED_AT).astype(np.float32), (0, 0), _BROADLY)
+    light = cast("Floats", cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY))
+    radius = _from_middle(rgb, window, face, _HEAD, size)
+    share = light * np.float32(1 / max(1, float(np.median(light[radius < _FACE]))))
+    hair = _between(radius, _BESIDE) * (1 - _between(share, _DARK)) * (1 - _rising(size[1], _HAIR))
+    most = photo + 255 * (1 + _LIGHTER - hair)[..., None]
+    whole = cv2.resize(most.clip(0, 255), (window.out_width, window.out_height))
+    return cast("Pixels", whole.astype(np.uint8))
 
 
 def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
@@ -249,6 +271,11 @@ def _rising(count: int, heights: tuple[float, float]) -> Floats:
     """(count,1) from 0 to 1 between two heights, in halves of the side below its middle."""
     down = (np.arange(count, dtype=np.float32) + 0.5) * 2 / count - 1
     return np.interp(down, heights, (0, 1)).astype(np.float32)[:, None]
+
+
+def _between(x: Floats, ends: tuple[float, float]) -> Floats:
+    """0 up to the first end, 1 from the second one on."""
+    return ((x - np.float32(ends[0])) / np.float32(ends[1] - ends[0])).clip(0, 1)
 
 
 def _fading(radius: Floats, ends: tuple[float, float] | tuple[Floats, Floats]) -> Floats:

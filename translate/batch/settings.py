@@ -45,7 +45,7 @@ class Settings:
     def digest(self, translator: Translator) -> str:
         """Hash of the settings, the domain and the dtype; neither device nor batch size count."""
         parts = {"framing", "network", "pgd", "calibration", "sha256"}
-        parts |= {"face_margin", "face_centre", "face_corners", "face_drawn", "face_hair"}
+        parts |= {"face_margin", "face_centre", "face_corners", "face_drawn"}
         parts |= {"face_glasses", "face_relit", "face_skin"}
         domain = translator.domain.model_dump(mode="json", include=parts)
         table: dict[str, Any] = asdict(self)

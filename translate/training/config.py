@@ -163,8 +163,7 @@ class Recipe(_Settings):
         title: of the domain, for people.
         summary: one line for people.
         framing: how photos are fitted to the model's window.
-        face_margin, face_centre, face_corners, face_drawn, face_hair: see
-            `translate.framing.FaceSquare`.
+        face_margin, face_centre, face_corners, face_drawn: see `translate.framing.FaceSquare`.
         face_glasses, face_relit, face_skin: see `translate.domain.Domain`.
         seed: of all randomness.
         start: domain (bundled name, folder or `org/repo`) whose weights the run sets out from; ""
@@ -209,7 +208,6 @@ class Recipe(_Settings):
     face_centre: float = Field(default=0.45, ge=0, le=1)
     face_corners: bool = False
     face_drawn: bool = False
-    face_hair: bool = False
     face_glasses: bool = False
     face_relit: bool = False
     face_skin: float = Field(default=0.0, ge=0, le=1)

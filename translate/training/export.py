@@ -151,7 +151,6 @@ def export(
         face_centre=recipe.face_centre,
         face_corners=recipe.face_corners,
         face_drawn=recipe.face_drawn,
-        face_hair=recipe.face_hair,
         face_glasses=recipe.face_glasses,
         face_relit=recipe.face_relit,
         face_skin=recipe.face_skin,
