@@ -29,8 +29,8 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 _HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.9)
 # Of a drawing hair ends with the head; between the two heights shoulders begin.
 _HAIR_ENDS, _SHOULDERS = (0.74, 0.98), (-0.1, 0.5)
-# Dark hair has surely up to the first share of the face's light, and lies beyond the second of these
-# distances from its middle and above the first of the heights. A drawing lightens it so far, of 1.
+# Dark hair has surely up to the first share of the face's light, lies beyond the second of these
+# distances from its middle, and above the first of the heights. A drawing lightens it so far, of 1.
 _DARK, _BESIDE, _HAIR, _LIGHTER = (0.5, 0.75), (0.45, 0.6), (0.2, 0.5), 0.16
 _LOOKED_AT, _BROADLY = 64, 2  # pixels across a window, and sigma, of what light is compared with
 _FACE = 0.3  # so far from the middle it is
