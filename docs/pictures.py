@@ -1,5 +1,5 @@
 """Make the pictures of README.md, docs/turns.jpg, second-cartoon.jpg, relit.jpg, specks.jpg,
-bare.jpg, glasses.jpg, heads.jpg and the thumbnails anew, with what is bundled now.
+bare.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from translate import Options, Translator
@@ -24,9 +23,7 @@ from translate.generate import generate
 from translate.grid import image_grid
 from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array, write_image
-from translate.matting import ACROSS, SEEN, head_matte
 from translate.publish import sample_strip
-from translate.training.heads.cutouts import LARGE, by_colour_alone, cut_by_colour, looked_at
 from translate.view import Asked, look
 
 ROOT = Path(__file__).parents[1]
@@ -100,25 +97,6 @@ def shaded(picture: Image.Image, least: float) -> Image.Image:
     return Image.fromarray(np.rint(np.asarray(picture) * light[None, :, None]).astype(np.uint8))
 
 
-def before_another(name: str) -> Image.Image:
-    """The astronaut before another example."""
-    with Image.open(EXAMPLES / "astronaut.jpg") as source:
-        face = looked_at(np.asarray(source.convert("RGB")))
-    cutout = None if face is None else cut_by_colour(face)
-    assert cutout is not None
-    with Image.open(EXAMPLES / f"{name}.jpg") as source:
-        ground = np.asarray(square(source, LARGE)).astype(float)
-    cover = cutout.person[..., None]
-    return Image.fromarray(np.rint(ground + (cutout.picture - ground) * cover).astype(np.uint8))
-
-
-def marked(picture: Image.Image, cover: npt.NDArray[np.floating]) -> Image.Image:
-    """What cover leaves over, in green."""
-    own, green = np.asarray(picture).astype(float), np.array([0.0, 170, 0])
-    beside = 0.35 * own + 0.65 * green
-    return Image.fromarray(np.rint(beside + (own - beside) * cover[..., None]).astype(np.uint8))
-
-
 def main() -> None:
     """Everything, from the fastest on."""
     domains = {name: Translator.load(name) for name in bundled_domains()}
@@ -170,17 +148,6 @@ def main() -> None:
         pictures = [source.convert("RGB"), *(cast("Image.Image", picture) for picture in shown)]
     sheet([[picture.crop(box) for picture in pictures]]).save(
         ROOT / "docs" / "glasses.jpg", quality=92
-    )
-
-    photo = before_another("rocket")
-    face = (LARGE / 2, LARGE / 2, LARGE / ACROSS)
-    colours = by_colour_alone(np.asarray(photo.resize((SEEN, SEEN), Image.Resampling.BOX)))
-    whole = (0, 0, LARGE, LARGE)
-    matte = head_matte(np.asarray(photo), face, whole, (LARGE, LARGE))
-    large = np.asarray(Image.fromarray(colours).resize((LARGE, LARGE))).astype(float)
-    drawn = cast("Image.Image", anime(photo))
-    sheet([[photo, marked(photo, large), marked(photo, matte), drawn]]).save(
-        ROOT / "docs" / "heads.jpg", quality=92
     )
 
     with Image.open(EXAMPLES / "astronaut.jpg") as source:  # as large as a phone's photo

@@ -17,7 +17,7 @@ Levels = npt.NDArray[np.float64]
 GROUND = 160  # height and width of backgrounds
 # Shares: heads before another background; of those, without the person below; before one as light
 # and of the colour as the hair, so that colours alone tell nothing; before a blurred one
-_ELSEWHERE, _ALONE, _ALIKE, _BLURRED = 0.75, 0.15, 0.35, 0.3
+_ELSEWHERE, _ALONE, _ALIKE, _BLURRED = 0.65, 0.15, 0.35, 0.3
 _CUT, _MARGIN = 0.45, (-20, 42)  # share of photos that end near the face, and by how many pixels
 
 
@@ -65,7 +65,7 @@ def _toned(ground: Levels, colour: Levels, random: Random) -> Levels:
 
 def _moved(picture: Pixels, head: Floats, random: Random) -> tuple[Pixels, Floats]:
     """Both as another detection has them, in a photo that may end near the face; mirrored."""
-    turn, scale = random.normal(0, 6), np.exp(random.normal(0, 0.14))
+    turn, scale = random.normal(0, 6), np.exp(random.normal(0, 0.1))
     place = cv2.getRotationMatrix2D((LARGE / 2, LARGE / 2), turn, scale)
     place[:, 2] += random.normal(0, 8, 2)
     top, bottom, left, right = 0, 0, 0, 0

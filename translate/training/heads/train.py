@@ -36,7 +36,7 @@ from translate.training.segmenting import Random, save_segmenter, train_segmente
 
 SOURCES = (("portraits-cc0-512.zip", 40), ("selfies-256.zip", 200))  # and how many are held out
 GROUNDS = (("natural-160.zip", 300), ("day-256.zip", 100), ("night-256.zip", 100))
-ROUNDS = (1500, 8000)  # updates
+ROUNDS = (1500, 5000)  # updates
 BATCH = 24
 SCENES = 10  # of each held-out head, that figures are of
 PORTRAITS = 0.5  # share of heads from the first source, whose outlines are best
