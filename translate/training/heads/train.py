@@ -41,7 +41,6 @@ BATCH = 24
 SCENES = 10  # of each held-out head, that figures are of
 PORTRAITS = 0.5  # share of heads from the first source, whose outlines are best
 
-
 Cutouts = list[list[Cutout]]  # of each source
 
 
