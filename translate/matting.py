@@ -27,6 +27,7 @@ _NETWORK = "heads"
 _CELLS = 64  # height and width of what colours decide on: two milliseconds
 _HEAD, _GROUND = 0.8, 0.1  # what the network is sure of
 _NEAR = 0.1  # how far from the cut the outline looks for edges of the photo, in widths
+_WINDOW = 2 * round(_NEAR * SEEN / ACROSS) + 1  # so in pixels, to both sides
 _EDGE = np.float32(0.003)  # variance of brightness, in [0,1], that is an edge
 _SHARP, _OUTWARD = np.float32(2.2), np.float32(0.1)  # of the outline; hair is better drawn than not
 
@@ -52,7 +53,8 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
     if 0 in overlap(looked, (rgb.shape[1], rgb.shape[0]))[2:]:
         return np.ones(size[::-1], np.float32)
     small = seen(rgb, looked)
-    slope, level = _outline(_brightness(small), _decided(small, segmented(_NETWORK, small)))
+    likely = _decided(small, segmented(_NETWORK, small))
+    slope, level = along_edges(_brightness(small), likely, _WINDOW, _EDGE)
     # slope · guide + level, sharpened about 0.5 and moved outward; what is small first
     level = (level - np.float32(0.5)) * _SHARP + (np.float32(0.5) + _OUTWARD)
     matte = _spread(slope * _SHARP, looked, window, size)
@@ -94,24 +96,55 @@ def _decided(small: Pixels, likely: Floats) -> Floats:
     cells = (_CELLS, _CELLS)
     colours = cast("Pixels", cv2.resize(small, cells, interpolation=cv2.INTER_AREA))
     there = cast("Floats", cv2.resize(likely, cells, interpolation=cv2.INTER_AREA))
-    labels = np.where(there > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[there > _HEAD], labels[there < _GROUND] = cv2.GC_FGD, cv2.GC_BGD
+    cut = grown(colours, told(there, _GROUND, _HEAD), 1)
+    return likely if cut is None else cast("Floats", cv2.resize(cut, (SEEN, SEEN)))
+
+
+def told(likely: Floats, ground: float, head: float) -> Pixels:
+    """What `grown` begins with, (h,w): sure below `ground` and above `head`, a guess in between."""
+    labels = np.where(likely > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[likely > head], labels[likely < ground] = cv2.GC_FGD, cv2.GC_BGD
+    return labels
+
+
+def grown(rgb: Pixels, labels: Pixels, rounds: int) -> Floats | None:
+    """What GrabCut takes for the head.
+
+    Args:
+        rgb: (h,w,3) uint8.
+        labels: (h,w) uint8, what it begins with, of OpenCV's four kinds.
+        rounds: of learning colours.
+
+    Returns:
+        (h,w) float32 of 0 and 1; None where nothing, or everything, is said to be the head.
+    """
     head = (labels & 1) == 1  # odd are both kinds of foreground
     if head.all() or not head.any():
-        return likely
+        return None
+    labels, models = labels.copy(), (np.zeros((1, 65)), np.zeros((1, 65)))
     cv2.setRNGSeed(0)
-    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(colours, labels, (0, 0, 0, 0), background, foreground, 1, cv2.GC_INIT_WITH_MASK)
-    cut = (labels & 1).astype(np.float32)
-    return cast("Floats", cv2.resize(cut, (SEEN, SEEN)))
+    cv2.grabCut(rgb, labels, (0, 0, 0, 0), *models, rounds, cv2.GC_INIT_WITH_MASK)
+    return (labels & 1).astype(np.float32)
 
 
-def _outline(guide: Floats, plane: Floats) -> tuple[Floats, Floats]:
-    """(h,w) each: slope · guide + level is the plane, along the guide's edges."""
-    centre, share = _mean(guide), _mean(plane)
-    spread = _mean(guide * guide) - centre * centre + _EDGE
-    slope = cast("Floats", (_mean(guide * plane) - centre * share) / spread)
-    return _mean(slope), _mean(cast("Floats", share - slope * centre))
+def along_edges(
+    guide: Floats, plane: Floats, window: int, edge: np.float32
+) -> tuple[Floats, Floats]:
+    """Guided filter: (h,w) each, slope · guide + level is the plane along the guide's edges.
+
+    Args:
+        guide, plane: (h,w) float32 in [0,1].
+        window: its width, odd, in pixels.
+        edge: variance of the guide that is an edge.
+    """
+
+    def mean(x: npt.NDArray[np.floating]) -> Floats:
+        return cast("Floats", cv2.blur(x, (window, window), borderType=cv2.BORDER_REPLICATE))
+
+    centre, share = mean(guide), mean(plane)
+    spread = mean(guide * guide) - centre * centre + edge
+    slope = (mean(guide * plane) - centre * share) / spread
+    return mean(slope), mean(share - slope * centre)
 
 
 def _spread(plane: Floats, looked: Box, window: Box, size: tuple[int, int]) -> Floats:
@@ -138,9 +171,3 @@ def _brightness(rgb: Pixels) -> Floats:
     """(h,w,3) uint8 -> (h,w) in [0,1]."""
     grey = cast("Pixels", cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
     return grey * np.float32(1 / 255)
-
-
-def _mean(plane: Floats) -> Floats:
-    """A plane under a square window of `_NEAR` to each side."""
-    side = 2 * round(_NEAR * SEEN / ACROSS) + 1
-    return cast("Floats", cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE))

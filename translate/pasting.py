@@ -186,8 +186,8 @@ def _mix(old: Pixels, new: Pixels, weights: Callable[[slice], Floats]) -> None:
         second[...] = cv2.blendLinear(first, np.ascontiguousarray(second), weight, 1 - weight)
 
 
-def _in_photos_light(seen: Pixels, result: Pixels) -> Pixels:
-    """The lines of the result in `seen`'s broad light and colour.
+def _in_photos_light(photo: Pixels, result: Pixels) -> Pixels:
+    """The lines of the result in the photo's broad light and colour.
 
     What broad light changed is the change's guided filter along the edges of the result. Channel by
     channel: whole planes go through the machine several times faster than broadcast triples do.
@@ -197,7 +197,7 @@ def _in_photos_light(seen: Pixels, result: Pixels) -> Pixels:
     centre = _mean(guide)
     spread = _mean(guide * guide) - centre * centre + _EDGE
     lit: list[Pixels] = []
-    for plane, before in zip(drawn, _planes(seen), strict=True):
+    for plane, before in zip(drawn, _planes(photo), strict=True):
         change: Floats = plane - before
         level = _mean(change)
         slope = (_mean(guide * change) - centre * level) / spread

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from translate.cropping import uncovered
 from translate.faces import find_faces
-from translate.matting import ACROSS, SEEN, around, seen
+from translate.matting import ACROSS, SEEN, along_edges, around, grown, seen, told
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -41,7 +41,7 @@ _NECK, _CHEST = 0.6, 0.8  # below them there are clothes, which cuts need not ag
 _ALIKE, _ALIKE_TOLD = 0.93, 0.89  # least intersection over union of cuts
 # Least shares: of ground, of it on either side, of photo, of a face's cut; more where none tells
 _LEAST, _LEAST_TOLD = (0.2, 0.02, 0.45, 0.97), (0.12, 0.005, 0.3, 0.95)
-_UNSURE, _TOLD = 0.32, (0.05, 0.5, 0.95)  # most of what a network is unsure of; what it tells
+_UNSURE, _TOLD = 0.32, (0.05, 0.95)  # most of what a network is unsure of; what it tells
 _BRIM, _EDGE = 11, np.float32(0.002)  # window of the guided filter, and variance that is an edge
 
 
@@ -97,15 +97,13 @@ def cut_as_told(face: Pixels, likely: Floats) -> Cutout | None:
         face: (256,256,4) uint8.
         likely: (128,128) in [0,1], what the network marks.
     """
-    small, (none, half, all_) = reduced(face), _TOLD
-    labels = np.where(likely > half, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[likely > all_], labels[likely < none] = cv2.GC_FGD, cv2.GC_BGD
-    cut, shown = _grown(small, labels, 2), _shown(small)
+    small = reduced(face)
+    cut, shown = _grown(small, told(likely, *_TOLD), 2), _shown(small)
     above = shown & (_Y < _CHEST)
     unsure = (likely > 0.1) & (likely < 0.9) & shown
     if (
         unsure.sum() > _UNSURE * shown.sum()
-        or intersection_over_union(cut & above, (likely > half) & above) < _ALIKE_TOLD
+        or intersection_over_union(cut & above, (likely > 0.5) & above) < _ALIKE_TOLD
         or not _is_whole(small, cut, _LEAST_TOLD)
     ):
         return None
@@ -142,12 +140,9 @@ def _grown(small: Pixels, labels: Pixels, rounds: int) -> Mask:
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     shown = np.ascontiguousarray(labels[top:bottom, left:right])
-    if len(np.unique(shown & 1)) == 2:  # odd are both kinds of foreground
-        cv2.setRNGSeed(0)
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        part = np.ascontiguousarray(small[top:bottom, left:right, :3])
-        cv2.grabCut(part, shown, (0, 0, 0, 0), *models, rounds, cv2.GC_INIT_WITH_MASK)
-    return np.pad(shown & 1, ((top, SEEN - bottom), (left, SEEN - right)), mode="edge") == 1
+    cut = grown(np.ascontiguousarray(small[top:bottom, left:right, :3]), shown, rounds)
+    cut = shown & 1 if cut is None else cut
+    return np.pad(cut, ((top, SEEN - bottom), (left, SEEN - right)), mode="edge") == 1
 
 
 def _is_whole(small: Pixels, cut: Mask, least: tuple[float, float, float, float]) -> bool:
@@ -183,16 +178,10 @@ def _with_body(small: Pixels, head: Mask) -> Mask:
 
 def _along_edges(large: Pixels, cut: Floats) -> Floats:
     """A cut, (128,128), along the edges of its picture, (256,256): guided filter."""
-
-    def mean(plane: npt.NDArray[np.floating]) -> Floats:
-        return cast("Floats", cv2.blur(plane, (_BRIM, _BRIM)))
-
     guide = cast("Pixels", cv2.cvtColor(large, cv2.COLOR_RGB2GRAY)) * np.float32(1 / 255)
     plane = cast("Floats", cv2.resize(cut, (LARGE, LARGE)))
-    centre, share = mean(guide), mean(plane)
-    spread = mean(guide * guide) - centre * centre + _EDGE
-    slope = (mean(guide * plane) - centre * share) / spread
-    soft = mean(slope) * guide + mean(share - slope * centre)
+    slope, level = along_edges(guide, plane, _BRIM, _EDGE)
+    soft = slope * guide + level
     return ((soft - np.float32(0.5)) * np.float32(1.6) + np.float32(0.5)).clip(0, 1)
 
 
