@@ -1,6 +1,7 @@
 // Target images of the cartoon domain: npm install && node render.mjs OUT [COUNT] [SIZE]
 // Art: ToonHead by Johan Melin (https://www.johanmelin.com), CC BY 4.0, in DiceBear's collection.
-// Changed here: more colours of skin, hair, clothes and background, other shares, sizes and places.
+// Changed here: more colours of skin, hair, clothes and background, other shares, sizes and places,
+// darker closed mouths.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAvatar } from "@dicebear/core";
@@ -26,6 +27,8 @@ function random() {
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 }
 const between = (low, high) => Math.round(low + random() * (high - low));
+// resvg takes masks by their light, whatever mask-type says: dark ones would hide open mouths.
+const opaque = (mask) => mask.replaceAll(/fill="#[0-9a-f]+"/gi, 'fill="white"');
 const pick = (list) => list[Math.floor(random() * list.length)];
 
 mkdirSync(out, { recursive: true });
@@ -39,8 +42,8 @@ for (let index = 0; index < Number(count); index++) {
     hairProbability: long ? 100 : 88,
     rearHairProbability: long ? 100 : 0,
     beardProbability: long ? 0 : 45,
-    eyes: ["wide", "wide", "wide", "wide", "bow", "happy"],
-    mouth: ["smile", "smile", "laugh", "agape", "sad"],
+    eyes: [...Array(10).fill("wide"), "bow", "happy"],
+    mouth: ["smile", "smile", "smile", "laugh", "laugh", "agape", "sad"],
     backgroundColor: [pick(grounds), pick(grounds)],
     backgroundType: ["solid", "gradientLinear"],
     backgroundRotation: [0, 360],
@@ -48,7 +51,10 @@ for (let index = 0; index < Number(count); index++) {
     translateX: between(-4, 4),
     translateY: between(-2, 8),
     flip: random() < 0.5,
-  }).toString();
+  })
+    .toString()
+    .replaceAll(/<mask .*?<\/mask>/g, opaque)
+    .replaceAll('fill="#3F2626" fill-opacity="0.5"', 'fill="#3F2626" fill-opacity="0.85"');
   const png = new Resvg(svg, { fitTo: { mode: "width", value: Number(size) } }).render().asPng();
   writeFileSync(join(out, `${String(index).padStart(5, "0")}.png`), png);
 }
