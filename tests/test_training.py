@@ -22,10 +22,12 @@ from PIL import Image, ImageDraw
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from translate import translator as translator_module
 from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.framing import FaceSquare, extract, find_window
+from translate.image_io import to_array
 from translate.networks.config import NetworkConfig
 from translate.pgd import attack, descend
 from translate.pgd_settings import PGD
@@ -37,6 +39,7 @@ from translate.training.data import Mix, augmented, first_images, load_images
 from translate.training.run import Session, run
 from translate.training.samples import walk
 from translate.training.trainer import Trainer
+from translate.translator import Translator
 
 CPU = torch.device("cpu")
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -866,6 +869,32 @@ def test_face_framing_trains_on_what_the_program_sees(tmp_path):
     np.testing.assert_array_equal(close, extract(rgb, near))
     (centre,) = load_images(Source(path="photos"), tmp_path, 64, tmp_path / "cache")
     assert (face != centre).any()
+
+
+def test_relit_framing_trains_on_what_a_walk_sets_out_from(tmp_path, monkeypatch):
+    photo = Image.open(EXAMPLES / "hopper.jpg").convert("RGB").point(lambda v: v * 0.4)
+    (tmp_path / "photos").mkdir()
+    photo.save(tmp_path / "photos" / "a.png")
+    taken, lit = (
+        load_images(
+            Source(path="photos", framing=framing),
+            tmp_path,
+            256,
+            tmp_path / "cache",
+            square=FaceSquare.of(load_recipe("cartoon")),
+        )[0]
+        for framing in ("face", "relit")
+    )
+    set_out: list[torch.Tensor] = []
+
+    def noting(energy, source, pgd, *, shift, **kept):
+        set_out.append(source + shift)
+        return descend(energy, source, pgd, shift=shift, **kept)
+
+    monkeypatch.setattr(translator_module, "descend", noting)
+    Translator.load("cartoon")(photo)
+    assert lit.mean() > taken.mean() + 5
+    np.testing.assert_array_equal(lit, to_array(set_out[0])[0])
 
 
 def test_a_run_sets_out_from_another_network(new_trainer):

@@ -61,6 +61,11 @@ class View:
         """Some of the windows."""
         return self._each(lambda tensor: tensor[span])
 
+    @property
+    def lit(self) -> Tensor:
+        """(N,3,h,w) float32 in [0,1]: what a walk sets out from."""
+        return self.x if self.lightening is None else (self.x + self.lightening).clamp(0, 1)
+
     def to(self, device: torch.device) -> View:
         """The same on a device."""
         return self._each(lambda tensor: tensor.to(device))

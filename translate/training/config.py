@@ -30,14 +30,15 @@ class Source(_Settings):
         weight: share of this source among the sources of its list, relative.
         hold_out: how many of the last names are never trained on.
         framing: `crop` takes the centre square; `face` the square around the largest face, as the
-            program frames photos later (the centre square where it finds none).
+            program frames photos later (the centre square where it finds none); `relit` the same
+            in even light and without glasses' rims, as `face_relit` lets a walk set out.
         terms: origin and licence, copied to the model card.
     """
 
     path: str
     weight: float = Field(default=1.0, gt=0)
     hold_out: int = Field(default=0, ge=0)
-    framing: Literal["crop", "face"] = "crop"
+    framing: Literal["crop", "face", "relit"] = "crop"
     terms: str = ""
 
 

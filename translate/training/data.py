@@ -10,15 +10,18 @@ from typing import cast
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from translate.device import placed
 from translate.errors import InputError, TrainingError
-from translate.framing import DEFAULT_SQUARE, FaceSquare
+from translate.framing import DEFAULT_SQUARE, FaceSquare, find_window
+from translate.image_io import to_array
 from translate.imageset import Fit, Images, Reader, decoded, face_fit, fit, open_images
 from translate.smooth import smoothed
 from translate.training.config import Augment, Source
+from translate.view import Asked, look
 
 
 def load_images(
@@ -63,15 +66,26 @@ def load_images(
     if not names:
         raise TrainingError(f"{path}: nothing is held out; set hold_out in the recipe")
     stamp = f"{path.resolve()}|{path.stat().st_mtime_ns}|{size}|{names[0]}|{names[-1]}|{len(names)}"
-    stamp += f"|face {square.margin} {square.centre}" if source.framing == "face" else ""
+    if source.framing != "crop":
+        stamp += f"|{source.framing} {square.margin} {square.centre}"
     if path.is_dir():  # pictures replaced in place leave the folder's own time as it is
         stats = [(path / name).stat() for name in names]
         stamp += "".join(f"|{s.st_size},{s.st_mtime_ns}" for s in stats)
     file = cache / f"{path.stem}-{size}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
-        fitted = face_fit(square) if source.framing == "face" else fit
-        _decode_all(path, names, read, size, file, fitted)
+        fitted = {"crop": fit, "face": face_fit(square), "relit": _relit_fit(square)}
+        _decode_all(path, names, read, size, file, fitted[source.framing])
     return np.load(file, mmap_mode="r")
+
+
+def _relit_fit(square: FaceSquare) -> Fit:
+    def fit_relit(image: Image.Image, size: int) -> Images:
+        rgb = np.asarray(image)
+        window = find_window(rgb, framing="face", size=size, square=square)
+        view = look(rgb, window, keep_glasses=False, asked=Asked(relit=True))
+        return to_array(view.lit)[0]
+
+    return fit_relit
 
 
 def _decode_all(

@@ -112,6 +112,8 @@ def export(
         stage = _last_stage_of(recipe, size)
 
     def held_out(source: Source) -> Tensor:
+        if source.framing == "relit":  # a walk lights it itself
+            source = source.model_copy(update={"framing": "face"})
         images = load_images(
             source, data_root, size, cache, held_out=True, square=FaceSquare.of(recipe)
         )
