@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.conftest import Result, pixels, write_domain
+from tests.conftest import EXAMPLES, Result, pixels, write_domain
 from translate import Options, Translator
 from translate.domain import WEIGHTS_FILE
 from translate.options import own_pgd
@@ -285,6 +285,31 @@ def test_networks_of_one_shape_join(
         refused = cli("export", whole, tmp_path / "e", *exported[3:], flag, odd)
         assert refused.code == 2
         assert "another shape" in refused.err
+
+
+def test_photos_are_measured_as_they_are_whatever_attacks_set_out_from(
+    cli: Callable[..., Result], data: Path, whole: Path, tmp_path: Path
+) -> None:
+    photo = Image.open(EXAMPLES / "hopper.jpg").point(lambda value: value * 0.4)
+    for index in range(9):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        photo.save(tmp_path / "photos" / f"{index}.png")
+    text = (data / "toy.toml").read_text()
+    measured: dict[str, Sequence[float]] = {}
+    for framing in ("crop", "face", "relit"):
+        recipe = tmp_path / f"{framing}.toml"
+        of_photos = f'path = "{tmp_path / "photos"}", framing = "{framing}"'
+        recipe.write_text(text.replace('path = "dark"', of_photos))
+        assert recipe.read_text() != text
+        done = cli(
+            "export", whole, tmp_path / framing, "--data", data, "--device", "cpu",
+            "--dtype", "float32", "--recipe", recipe,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        domain = Translator.load(str(tmp_path / framing), device="cpu").domain
+        measured[framing] = domain.calibration.source
+    assert measured["relit"] == measured["face"]
+    assert measured["face"] != measured["crop"]
 
 
 def test_a_newer_recipe_changes_words_and_sampling_but_not_the_network(
