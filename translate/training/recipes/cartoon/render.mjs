@@ -17,7 +17,8 @@ if (!out || !(Number(count) > 0) || !(Number(size) > 0)) {
 const light = ["f7d7c4", "f1c3a5", "e5b08f"]; // as walks set out from, see face_relit
 const skins = [...light, ...light, "d49c7a", "c68e7a", "b98e6a", "a36b4f", "8a5a40", "6f4630", "5c3829"];
 const dark = ["151210", "2c1b18", "4a2c22"], grey = ["8f8a85", "c9c5c0"];
-const hairs = [...dark, ...dark, ...dark, ...grey, ...grey, "724133", "a55728", "b58143", "d6b370", "e8d9a0", "b23a26"];
+const others = ["724133", "a55728", "b58143", "d6b370", "e8d9a0", "b23a26"];
+const hairs = [...Array(6).fill(dark).flat(), ...grey, ...grey, ...others]; // as in the photos
 const clothes = ["545454", "b11f1f", "0b3286", "147f3c", "eab308", "731ac3", "ec4899", "f97316", "151613", "e8e9e6", "2f8f9d", "8aa0b8", "6b4a33"];
 const grounds = ["b6e3f4", "c0aede", "d1d4f9", "ffd5dc", "ffdfbf", "f4f1ea", "cfe3c8", "9fb8c8", "e6c9a8", "8c9a86", "6d7f92", "a88f80", "4f5a66", "3a3f4a", "dfe6ea"];
 
