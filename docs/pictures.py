@@ -1,11 +1,11 @@
-"""Make the pictures of README.md, docs/turns.jpg, second-cartoon.jpg, relit.jpg, specks.jpg,
-bare.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
+"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, specks.jpg, bare.jpg, glasses.jpg and
+the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
 docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg,
-mirror.jpg, ripples.jpg, rounds.jpg, flattened.jpg and border.jpg show networks, walks or squares
-of the past, too.
+mirror.jpg, ripples.jpg, rounds.jpg, flattened.jpg, border.jpg, second-cartoon.jpg and mouths.jpg
+show networks, walks or squares of the past, too.
 """
 
 from __future__ import annotations
@@ -117,9 +117,6 @@ def main() -> None:
 
     walks = (*alone(anime), in_turn(anime), anime)
     side_by_side(walks).save(ROOT / "docs" / "turns.jpg", quality=92)
-    cartoon = domains["cartoon"]
-    walks = (*reversed(alone(cartoon)), cartoon)
-    side_by_side(walks).save(ROOT / "docs" / "second-cartoon.jpg", quality=92)
     side_by_side((walking(anime, despeckle=0.0), anime)).save(
         ROOT / "docs" / "specks.jpg", quality=92
     )
@@ -134,10 +131,8 @@ def main() -> None:
             given = shaded(source.convert("RGB"), least)
         window = anime.windows(Photo(rgb=np.asarray(given)))[0]
         seen = look(np.asarray(given), window, keep_glasses=False, asked=Asked(relit=True))
-        assert seen.lightening is not None
-        lighter = (seen.x + seen.lightening).clamp(0, 1)
         drawn = [one(given, Options(crop_only=True)) for one in (unlit, lit)]
-        both = [Image.fromarray(to_array(x)[0]) for x in (seen.x, lighter)]
+        both = [Image.fromarray(to_array(x)[0]) for x in (seen.x, seen.lit)]
         pictures = [*both, *(cast("Image.Image", picture) for picture in drawn)]
         rows.append([square(picture, 256) for picture in pictures])
     sheet(rows).save(ROOT / "docs" / "relit.jpg", quality=92)
