@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from translate.batch.pipeline import Pipeline
 from translate.batch.session import Request, open_session
 from translate.batch.settings import Settings
 from translate.batch.workshop import Workshop
+from translate.options import Strength
 from translate.view import View
 
 Cli = Callable[..., Result]
@@ -88,6 +90,21 @@ def lines(out: Path) -> list[dict[str, Any]]:
 def contents(folder: Path) -> dict[str, bytes]:
     files = (f for f in folder.rglob("*") if f.is_file() and f.suffix != ".jsonl")
     return {str(f.relative_to(folder)): f.read_bytes() for f in files}
+
+
+def test_a_domain_that_ends_early_is_another_setting(tiny: Translator) -> None:
+    """What a card leaves out stays as it was hashed before cards could say it."""
+    early = copy(tiny)
+    early.domain = tiny.domain.model_copy(update={"auto": True})
+    asked: tuple[Strength | None, ...] = (None, 1.0, "auto")
+    hashes = [
+        [Settings(options=Options(strength=strength)).digest(one) for strength in asked]
+        for one in (tiny, early)
+    ]
+    for (own, whole, auto), expected in zip(hashes, ("whole", "auto"), strict=True):
+        assert own == {"whole": whole, "auto": auto}[expected]
+        assert whole != auto
+    assert hashes[0][1:] == hashes[1][1:]
 
 
 # The same as one by one

@@ -196,6 +196,8 @@ def test_domains_lists_and_explains(cli: Cli, tiny_domain: Path) -> None:
     explained = cli("domains", "anime").out
     for words in ("p_data", "p_0", "licence", "strength", "energy"):
         assert words in explained
+    assert "auto by default" not in explained
+    assert "auto by default" in cli("domains", "cartoon").out
     assert "Tiny" in cli("domains", tiny_domain).out
 
 

@@ -319,7 +319,10 @@ def test_a_newer_recipe_changes_words_and_sampling_but_not_the_network(
     newer, small = tmp_path / "newer.toml", tmp_path / "small.toml"
     longer = text.replace("channels = [4, 8, 8]", "channels = [4, 8, 8]\nblocks = [2, 3]")
     for old, new in (
-        ('name = "toy"', 'name = "newer"\nsample_headroom = 0.5\ndecay = 0.6\nsample_reach = 0.1'),
+        (
+            'name = "toy"',
+            'name = "newer"\nauto = true\nsample_headroom = 0.5\ndecay = 0.6\nsample_reach = 0.1',
+        ),
         ("sample_steps = 4\nsample_travel = 0.2", "sample_steps = 12\nsample_travel = 0.9"),
     ):
         assert old in longer
@@ -329,7 +332,7 @@ def test_a_newer_recipe_changes_words_and_sampling_but_not_the_network(
     done = cli(*exported, "--recipe", newer)
     assert done.code == 0, done.err
     domain = Translator.load(str(tmp_path / "a"), device="cpu").domain
-    assert (domain.name, domain.pgd.headroom) == ("newer", 0.5)
+    assert (domain.name, domain.auto, domain.pgd.headroom) == ("newer", True, 0.5)
     asked = load_recipe(str(newer)).descent_at(-1)
     assert 1 <= domain.pgd.steps < asked.steps  # the first moves of the whole walk, as they were
     ours, whole_walk = (own_pgd(walked, 32, 32) for walked in (domain.pgd, asked))

@@ -124,6 +124,16 @@ def test_auto_stops_at_the_target_energy(tiny: Translator, photo: Path) -> None:
     assert far.index == 6  # out of reach: no further than strength 1
 
 
+def test_a_domain_may_end_walks_early_by_itself(tiny: Translator, photo: Path) -> None:
+    frames = list(tiny.frames(photo))
+    reached = frames[2].energy
+    calibration = tiny.domain.calibration.model_copy(update={"data": (reached,) * 21})
+    update = {"auto": True, "calibration": calibration}
+    early = Translator(tiny.domain.model_copy(update=update), tiny.model, tiny.device, tiny.dtype)
+    asked = (Options(), Options(strength="auto"), Options(strength=1.0), Options(steps=6))
+    assert [len(list(early.frames(photo, options))) - 1 for options in asked] == [2, 2, 6, 6]
+
+
 def test_eps_bounds_the_distance(tiny: Translator, photo: Path) -> None:
     *_, last = tiny.frames(photo, Options(eps=1.5))
     assert last.distance <= 1.5 + 1e-4

@@ -396,6 +396,24 @@ def test_the_page_fits_a_phone(browser: Browser, site: Site, photo: Path, width:
     page.context.close()
 
 
+def test_a_domain_says_whether_its_walks_end_early(page: Page) -> None:
+    """`auto` is ticked with the domain, in both tabs, and may be taken off."""
+    ticked = page.locator("#auto input")
+    expect(ticked).not_to_be_checked()
+    page.locator("#domain label", has_text="Cartoon").click()
+    expect(ticked).to_be_checked()
+    fixed_strength(page, 1)
+    page.locator("#domain label", has_text="Cartoon").click()
+    page.locator("#domain label", has_text="Anime").click()
+    expect(ticked).not_to_be_checked()
+    page.get_by_role("tab", name="Batch").click()
+    ticked = page.get_by_label("auto", exact=True).locator("visible=true")
+    expect(ticked).not_to_be_checked()
+    page.get_by_label("Domain", exact=True).locator("visible=true").click()
+    page.get_by_role("option", name="Cartoon").click()
+    expect(ticked).to_be_checked()
+
+
 def test_everything_is_reached_by_keyboard(page: Page, photo: Path) -> None:
     give(page, photo)
     page.get_by_role("tab", name="Translate").focus()

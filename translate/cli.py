@@ -68,7 +68,7 @@ def image(
     domain: DomainName = "anime",
     revision: Revision = None,
     offline: Offline = False,
-    strength: Strength = "1.0",
+    strength: Strength = None,
     steps: Steps = None,
     step_size: StepSize = None,
     eps: Eps = None,
@@ -147,7 +147,7 @@ def generate(
     start: Annotated[
         Path | None, typer.Option("--from", help="Folder of pictures; default: noise.")
     ] = None,
-    strength: Strength = "1.0",
+    strength: Strength = None,
     steps: Steps = None,
     step_size: StepSize = None,
     seed: Annotated[int, typer.Option(help="Of the noise, or of the choice of pictures.")] = 0,
@@ -175,7 +175,7 @@ app.add_typer(evaluate_app, name="evaluate")
 
 
 def _options(
-    strength: str,
+    strength: str | None,
     steps: int | None,
     step_size: float | None,
     eps: float | None,

@@ -82,7 +82,7 @@ def batch(
     domain: DomainName = "anime",
     revision: Revision = None,
     offline: Offline = False,
-    strength: Strength = "1.0",
+    strength: Strength = None,
     steps: Steps = None,
     step_size: StepSize = None,
     eps: Eps = None,

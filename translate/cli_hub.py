@@ -73,7 +73,7 @@ def show(
         domain.summary,
         f"network   {network.size} px, {extent}",
         f"framing   {domain.framing}",
-        f"strength  1.0 is {domain.pgd.in_words}",
+        f"strength  1.0 is {domain.pgd.in_words}{'; auto by default' if domain.auto else ''}",
         f"energy    photos {calibration.source[10]:.2f}, target {calibration.target:.2f} (medians)",
     ]
     for role, sets in (("p_data", domain.p_data), ("p_0", domain.p_0)):

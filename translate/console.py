@@ -22,7 +22,10 @@ Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 Steps = Annotated[int | None, typer.Option(help="PGD moves; default: the domain's.")]
 StepSize = Annotated[float | None, typer.Option(help="L2 length of a move, pixels in [0,1].")]
 Eps = Annotated[float | None, typer.Option(help="L2 radius around the photo; default: no bound.")]
-Strength = Annotated[str, typer.Option(help="0 to 1, or auto: each photo until it belongs there.")]
+Strength = Annotated[
+    str | None,
+    typer.Option(help="0 to 1, or auto: each photo until it belongs there; default: domain's."),
+]
 Seed = Annotated[int | None, typer.Option(help="Another variant of the result for each number.")]
 ToneLock = Annotated[
     float | None,
@@ -59,14 +62,14 @@ SkinLock = Annotated[
 MaxPixels = Annotated[int | None, typer.Option(help="Largest photo taken.")]
 
 
-def parse_strength(text: str) -> float | Literal["auto"]:
-    """`auto` or a number.
+def parse_strength(text: str | None) -> float | Literal["auto"] | None:
+    """`auto` or a number; nothing is the domain's own.
 
     Raises:
         SettingsError: it is neither.
     """
     try:
-        return "auto" if text == "auto" else float(text)
+        return "auto" if text == "auto" else float(text) if text else None
     except ValueError:
         raise SettingsError(f"strength is {text!r}; use 0 to 1, or auto") from None
 

@@ -175,6 +175,8 @@ class Domain(BaseModel):
             without shadows on it.
         face_skin: how far skin stays in the photo's tone (`translate.skin`): for targets that know
             light skin only, or walks that end in white.
+        auto: walks that are asked for no strength end at the target, see `Options.strength`: for
+            photos that differ so much that what brings most of them there takes the others too far.
         network: shape of the energy model.
         pgd: what strength 1.0 is.
         calibration: energies of held-out images.
@@ -199,6 +201,7 @@ class Domain(BaseModel):
     face_glasses: bool = False
     face_relit: bool = False
     face_skin: Unit = 0.0
+    auto: bool = False
     network: NetworkConfig
     pgd: Descent
     calibration: Calibration

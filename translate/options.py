@@ -13,6 +13,7 @@ from translate.image_io import DEFAULT_MAX_PIXELS
 from translate.pgd_settings import PGD
 
 SEED_RADIUS = 0.02  # radius of the start that a seed draws, as a share of √(3HW)
+Strength = float | Literal["auto"]
 BENDS = ("tone_lock", "colour_lock", "headroom", "footroom", "total_variation")
 
 
@@ -48,7 +49,8 @@ class Options:
 
     Attributes:
         strength: 0…1 of the calibrated walk, its first moves; or `auto`: until the energy reaches
-            the median of real target images, and no further than 1.
+            the median of real target images, and no further than 1. None takes the domain's: 1 or
+            `auto`, and 1 where steps are given.
         steps: PGD moves; None takes the domain's, scaled by the strength.
         step_size: L2 length of a move, in [0,1] pixels at the network's own size; None takes the
             domain's.
@@ -75,7 +77,7 @@ class Options:
         SettingsError: a value is out of range.
     """
 
-    strength: float | Literal["auto"] = 1.0
+    strength: Strength | None = None
     steps: int | None = None
     step_size: float | None = None
     eps: float | None = None
@@ -93,7 +95,7 @@ class Options:
     max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
-        if self.strength != "auto" and not 0 <= self.strength <= 1:
+        if self.strength not in ("auto", None) and not 0 <= self.strength <= 1:
             raise SettingsError(f"strength is {self.strength}; use 0 to 1, or 'auto'")
         if self.faces not in get_args(Faces):
             raise SettingsError(f"faces is {self.faces!r}; use all or largest")
@@ -113,7 +115,7 @@ class Options:
     def pgd(self, domain: Domain, height: int, width: int) -> PGD:
         """The descent on a window of this size: lengths grow with √(3HW)."""
         own = domain.pgd
-        share = 1.0 if self.strength == "auto" else self.strength
+        share = self.share(domain)
         ratio = math.sqrt(height * width) / domain.network.size
         steps, length = self.steps, own.step_size if self.step_size is None else self.step_size
         decay = own.decay
@@ -137,6 +139,17 @@ class Options:
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
             **self._bends(),
         )
+
+    def how_far(self, domain: Domain) -> Strength:
+        """The strength that is asked for, or the domain's own."""
+        if self.strength is not None:
+            return self.strength
+        return "auto" if domain.auto and self.steps is None else 1.0
+
+    def share(self, domain: Domain) -> float:
+        """0…1 of the calibrated walk, where it does not end early."""
+        strength = self.how_far(domain)
+        return 1.0 if strength == "auto" else strength
 
     def keeps_glasses(self, domain: Domain) -> bool:
         """Whether glasses stay as they are."""

@@ -53,7 +53,7 @@ def publish(
     }
     words = ""
     if (EXAMPLES / photo).is_file():
-        words = f"From the photo to strength 1 ({credit})"
+        words = f"From the photo to strength {'auto' if domain.auto else 1} ({credit})"
         files[STRIP_FILE] = _jpeg(sample_strip(Translator.load(name), EXAMPLES / photo))
     if README_FILE in domain.sha256:  # the card vouches for the page it came with
         files[README_FILE] = (weights.parent / README_FILE).read_bytes()
@@ -64,12 +64,12 @@ def publish(
 
 
 def sample_strip(translator: Translator, photo: Path) -> Image.Image:
-    """A few states of one walk to strength 1, side by side.
+    """A few states of one walk, as long as the domain's are, side by side.
 
     Returns:
         RGB, `TILES`×`TILE` by `TILE` pixels (fewer tiles for a shorter walk).
     """
-    frames = list(translator.frames(photo, Options(strength=1.0, crop_only=True)))
+    frames = list(translator.frames(photo, Options(crop_only=True)))
     last = len(frames) - 1
     chosen = sorted({round(last * i / (TILES - 1)) for i in range(TILES)})
     strip = Image.new("RGB", (TILE * len(chosen), TILE), "white")

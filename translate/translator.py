@@ -224,7 +224,8 @@ class Translator:
         generator = None
         if options.seed is not None:
             generator = torch.Generator().manual_seed(options.seed)
-        stop = self.domain.calibration.target if options.strength == "auto" else None
+        early = options.how_far(self.domain) == "auto"
+        stop = self.domain.calibration.target if early else None
         seen = seen.to(self.device)
         x = seen.x.contiguous()  # a CPU bends gradients faster colour by colour
         own, members = self.domain.pgd, self.domain.network.members
@@ -233,8 +234,7 @@ class Translator:
         )
         shift = None
         if seen.lightening is not None:
-            share = 1.0 if options.strength == "auto" else min(1.0, options.strength * own.steps)
-            shift = seen.lightening * share
+            shift = seen.lightening * min(1.0, options.share(self.domain) * own.steps)
         for step in descend(
             self.energy,
             x,

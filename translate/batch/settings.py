@@ -50,6 +50,7 @@ class Settings:
         domain = translator.domain.model_dump(mode="json", include=parts)
         table: dict[str, Any] = asdict(self)
         table |= {"domain": domain, "dtype": str(translator.dtype)}
+        table["options"]["strength"] = self.options.how_far(translator.domain)
         del table["options"]["max_pixels"]  # decides over what is taken, not over what it becomes
         table["content_format"] = CONTENT_FORMAT
         text = json.dumps(table, sort_keys=True)

@@ -166,6 +166,7 @@ class Recipe(_Settings):
         framing: how photos are fitted to the model's window.
         face_margin, face_centre, face_corners, face_drawn: see `translate.framing.FaceSquare`.
         face_glasses, face_relit, face_skin: see `translate.domain.Domain`.
+        auto: see `translate.domain.Domain`.
         seed: of all randomness.
         start: domain (bundled name, folder or `org/repo`) whose weights the run sets out from; ""
             starts from random ones. See `translate.training.beginnings`.
@@ -212,6 +213,7 @@ class Recipe(_Settings):
     face_glasses: bool = False
     face_relit: bool = False
     face_skin: float = Field(default=0.0, ge=0, le=1)
+    auto: bool = False
     seed: int = 0
     start: str = ""
     reference_size: int = Field(default=0, ge=0)

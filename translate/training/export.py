@@ -156,6 +156,7 @@ def export(
         face_glasses=recipe.face_glasses,
         face_relit=recipe.face_relit,
         face_skin=recipe.face_skin,
+        auto=recipe.auto,
         network=model.config,
         pgd=pgd,
         calibration=calibration,

@@ -34,7 +34,7 @@ class Endpoints:
         self,
         photo: str | None,
         domain: str = "",
-        strength: str = "1",
+        strength: str = "",
         steps: float | None = None,
         step_size: float | None = None,
         eps: float | None = None,
@@ -105,6 +105,7 @@ class Endpoints:
                 "size": card.network.size,
                 "framing": card.framing,
                 "steps": card.pgd.steps,
+                "auto": card.auto,
                 "energy_photos": card.calibration.source[10],
                 "energy_target": card.calibration.target,
                 "licence": card.licence,
@@ -133,7 +134,7 @@ def build(studio: Studio) -> None:
         photo = PhotoInput(type="filepath", image_mode=None, label="photo")
         mask = PhotoInput(type="filepath", image_mode=None, label="mask: bright may change")
         domain = gr.Textbox(default, label="domain")
-        strength = gr.Textbox("1", label="strength: 0 to 1, or auto")
+        strength = gr.Textbox("", label="strength: 0 to 1, or auto; empty is the domain's")
         steps = gr.Number(None, label="steps")
         step_size = gr.Number(None, label="step size")
         eps = gr.Number(None, label="eps")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -108,6 +109,11 @@ def _buttons(*, running: bool) -> tuple[Update, Update]:
     return gr.Button(interactive=not running), gr.Button(interactive=running)
 
 
+def _ends_early(studio: Studio, domain: str) -> bool:
+    """Whether the domain's walks do, unless another strength is asked for."""
+    return studio.catalog.entry(domain).card.auto
+
+
 def _short(record: Record, work: Path) -> str:
     """The reason without the server's folders."""
     return (record.error or "").replace(f"{work / 'in'}/", "")
@@ -132,7 +138,8 @@ def build(studio: Studio) -> None:
             )
             with gr.Row():
                 strength = gr.Slider(0, 1, 1, step=0.01, label="Strength", buttons=[], scale=3)
-                auto = gr.Checkbox(False, label="auto", min_width=100, scale=1)
+                ends_early = _ends_early(studio, studio.catalog.default)
+                auto = gr.Checkbox(ends_early, label="auto", min_width=100, scale=1)
             with gr.Row(elem_classes="actions"):
                 go = gr.Button("Translate all", variant="primary", elem_id="batch-go", scale=3)
                 stop = gr.Button("Stop", interactive=False, scale=1)
@@ -159,5 +166,8 @@ def build(studio: Studio) -> None:
     )
     walked.then(handle.end, None, [go, stop], queue=False, api_visibility="private")
     walked.failure(handle.busy, None, [words, go, stop], queue=False, api_visibility="private")
+    domain.input(
+        partial(_ends_early, studio), [domain], [auto], queue=False, api_visibility="private"
+    )
     strength.input(lambda: False, None, [auto], queue=False, api_visibility="private")
     stop.click(handle.halt, queue=False, api_visibility="private")

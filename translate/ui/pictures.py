@@ -40,7 +40,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
     return {
         "domain": walk.domain.name,
         "weights": walk.domain.sha256[WEIGHTS_FILE][:16],
-        "strength": options.strength,
+        "strength": options.how_far(walk.domain),
         "shown_strength": round(walk.strength(index), 4),
         "step": index,
         "steps": walk.total,

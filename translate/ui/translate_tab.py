@@ -101,7 +101,7 @@ def build(studio: Studio) -> gr.Image:
                     scale=3,
                 )
                 auto = gr.Checkbox(
-                    False,
+                    catalog.entry(catalog.default).card.auto,
                     label="auto",
                     info="Stop once the photo belongs there.",
                     elem_id="auto",
@@ -149,7 +149,7 @@ def build(studio: Studio) -> gr.Image:
         api_visibility="private",
     )
     bind(chosen.then)
-    domain.input(handle.gallery, [domain], [examples], queue=False, api_visibility="private")
+    domain.input(handle.chosen, [domain], [examples, auto], queue=False, api_visibility="private")
     stop.click(handle.halt, queue=False, api_visibility="private")
     strength.input(
         handle.scrub,

@@ -263,3 +263,7 @@ class Handlers:
     def gallery(self, domain: str) -> list[tuple[str, str]]:
         """Examples that suit a domain, with their names."""
         return [(str(file), file.stem) for file in self.offered[domain]]
+
+    def chosen(self, domain: str) -> tuple[list[tuple[str, str]], bool]:
+        """Examples for a domain, and whether its walks end early."""
+        return self.gallery(domain), self.studio.catalog.entry(domain).card.auto

@@ -92,12 +92,11 @@ class Walk:
 
     def strength(self, index: int) -> float:
         """Strength that a state stands for, 0…1."""
-        full = 1.0 if self.options.strength == "auto" else self.options.strength
-        return full * index / max(self.total, 1)
+        return self.options.share(self.domain) * index / max(self.total, 1)
 
     def index(self, strength: float) -> int:
         """The state nearest to a strength; the final one for more than was walked."""
-        full = 1.0 if self.options.strength == "auto" else self.options.strength
+        full = self.options.share(self.domain)
         return min(self.last, round(strength / full * self.total)) if full > 0 else self.last
 
     def picture(self, index: int) -> Image.Image:
