@@ -70,6 +70,18 @@ def test_nothing_becomes_darker_than_the_photo_or_lighter(window: Window) -> Non
     assert toned(already, photo, window, 1.0) is already
 
 
+def test_what_is_in_that_tone_already_stays(window: Window) -> None:
+    """A forehead that a walk left in the skin's colour was toned twice: red."""
+    pale, photo = extract(light(), window).copy(), dark()
+    height, width = pale.shape[:2]
+    forehead = slice(round(0.16 * height), round(0.34 * height)), slice(width // 3, 2 * width // 3)
+    pale[forehead] = tone = cheek(toned(pale, photo, window, 1.0)).astype(np.uint8)
+    inside = toned(pale, photo, window, 1.0)[forehead][16:-16, 16:-16]
+    assert np.abs(inside - tone.astype(int)).max() <= 3
+    pale[forehead] = cheek(pale)
+    assert (toned(pale, photo, window, 1.0)[forehead][16:-16, 16:-16] < cheek(pale) - 20).all()
+
+
 def test_light_skin_and_the_photo_itself_are_left_alone(window: Window) -> None:
     bright = np.rint(255 * (light() / 255) ** 0.6).astype(np.uint8)
     result = extract(bright, window)

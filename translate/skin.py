@@ -1,8 +1,9 @@
 """Skin in the photo's tone: what a walk made pale is as dark as it was, and has its colour again.
 
 Target images may know light skin only, and then a walk ends there, or beyond: in white. Its drawing
-is right all the same, so only the light changes: each colour by one factor, around the face, but
-for whites of eyes.
+is right all the same, so only the light changes, around the face, but for whites of eyes: each
+colour by one factor, or by less where it has come down already, as on foreheads that hair was to
+grow on.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _LIGHT = 0.81
 _LEAST = 0.35  # darker photos are taken for so dark, in parts of `_LIGHT`
 _HUE, _DEEPER = 0.5, 1.0  # power of its colour, light apart, that light skin gets; and how much
 # more of it skin without light would: fair skin would be orange, dark skin grey
+_NEAR = 0.09  # of the face's width: how far around a pixel the light of its skin is looked for
 _SEEN = 0.98  # factors nearer to 1 are not worth a change
 
 
@@ -69,11 +71,18 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
         return result
     planes = cast("list[Pixels]", cv2.split(result))
     weight = _weight(planes, face, float(after.min()))
-    mixed = [
-        cv2.multiply(plane, 1 - weight * less, dtype=cv2.CV_8U)
-        for plane, less in zip(planes, 1 - factor, strict=True)
-    ]
+    near = max(1, round(_NEAR * face[2]))
+    mixed: list[Pixels] = []
+    for plane, tone, least in zip(planes, wanted, factor, strict=True):
+        less = 1 - (255 * tone / _lit(plane, near)).clip(least, 1)
+        mixed.append(cast(Pixels, cv2.multiply(plane, 1 - weight * less, dtype=cv2.CV_8U)))
     return cast(Pixels, cv2.merge(mixed))
+
+
+def _lit(plane: Pixels, near: int) -> Floats:
+    """How light a colour is around each pixel, lines left out: (h,w) of 1 to 255."""
+    filled = cv2.blur(cv2.dilate(plane, np.ones((near, near), np.uint8)), (near, near))
+    return filled.astype(np.float32).clip(1)
 
 
 def skin_colour(rgb: Pixels, face: Face) -> Floats | None:
