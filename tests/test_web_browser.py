@@ -414,6 +414,23 @@ def test_a_domain_says_whether_its_walks_end_early(page: Page) -> None:
     expect(ticked).to_be_checked()
 
 
+def test_where_one_domain_ended_is_no_wish_for_the_next(page: Page) -> None:
+    """After a walk that ended early the slider says where; a domain chosen then walks to 1."""
+    page.locator("#domain label", has_text="Cartoon").click()
+    expect(page.locator("#auto input")).to_be_checked()
+    give(page, EXAMPLES / "astronaut.jpg")
+    translate(page)
+    box = page.locator("#strength input[type=number]")
+    assert 0.2 < float(box.input_value()) < 1
+    page.locator("#domain label", has_text="Anime").click()
+    expect(page.locator("#auto input")).not_to_be_checked()
+    expect(box).to_have_value("1")
+    slide(page, 0.5)
+    page.locator("#domain label", has_text="becomes a cat").click()
+    page.wait_for_timeout(500)
+    expect(box).to_have_value("0.5")  # a wish stays
+
+
 def test_everything_is_reached_by_keyboard(page: Page, photo: Path) -> None:
     give(page, photo)
     page.get_by_role("tab", name="Translate").focus()

@@ -149,7 +149,13 @@ def build(studio: Studio) -> gr.Image:
         api_visibility="private",
     )
     bind(chosen.then)
-    domain.input(handle.chosen, [domain], [examples, auto], queue=False, api_visibility="private")
+    domain.input(
+        handle.chosen,
+        [domain, auto],
+        [examples, strength, auto],
+        queue=False,
+        api_visibility="private",
+    )
     stop.click(handle.halt, queue=False, api_visibility="private")
     strength.input(
         handle.scrub,

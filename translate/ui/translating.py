@@ -264,6 +264,10 @@ class Handlers:
         """Examples that suit a domain, with their names."""
         return [(str(file), file.stem) for file in self.offered[domain]]
 
-    def chosen(self, domain: str) -> tuple[list[tuple[str, str]], bool]:
-        """Examples for a domain, and whether its walks end early."""
-        return self.gallery(domain), self.studio.catalog.entry(domain).card.auto
+    def chosen(self, domain: str, auto: bool) -> tuple[list[tuple[str, str]], Update, bool]:
+        """Examples for a domain, strength, and whether its walks end early.
+
+        Beside `auto` the slider tells where the last walk ended, which is no wish for the next.
+        """
+        strength = gr.Slider(value=1) if auto else SKIP
+        return self.gallery(domain), strength, self.studio.catalog.entry(domain).card.auto
