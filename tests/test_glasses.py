@@ -254,17 +254,17 @@ def test_a_walk_sets_out_without_the_rims_that_it_is_to_dissolve(anime: Translat
     (window,) = anime.windows(Photo(rgb=bare(PLAIN)))
     for keep, relit in ((True, True), (False, False)):
         kept = look(photo, window, keep_glasses=keep, asked=Asked(relit=relit))
-        assert (kept.lightening is None) == (not relit)
+        assert (kept.shift is None) == (not relit)
     before, lost = (
         look(photo, window, keep_glasses=keep, asked=Asked(relit=True)) for keep in (True, False)
     )
     assert lost.mask is None
     assert torch.equal(lost.x, before.x)  # the photo itself
-    assert before.lightening is not None
-    assert lost.lightening is not None
+    assert before.shift is not None
+    assert lost.shift is not None
     size = (window.out_width, window.out_height)
     rim = cv2.resize(inside(line, window), size, interpolation=cv2.INTER_AREA) > 200
-    more = (lost.lightening - before.lightening)[0, 0].numpy()
+    more = (lost.shift - before.shift)[0, 0].numpy()
     assert more[rim].mean() > 0.3
     assert more.min() >= 0
 

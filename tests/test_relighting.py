@@ -284,22 +284,22 @@ def test_windows_of_one_batch_keep_their_own_light(anime: Translator, window: Wi
         look(brown, window, keep_glasses=False, asked=Asked(relit=True)),
         look(plain, replace(window, face=None), keep_glasses=False, asked=Asked(relit=True)),
     ]
-    assert views[1].lightening is None
+    assert views[1].shift is None
     both = gathered(views)
-    assert both.lightening is not None
+    assert both.shift is not None
     options = Options(strength=0.3)
     *_, (together, _) = anime.descend(both, options)
     for index, view in enumerate(views):
         *_, (alone, _) = anime.descend(view, options)
         torch.testing.assert_close(together.x[index : index + 1], alone.x, rtol=0, atol=2e-3)
-    assert gathered(views[1:]).lightening is None
+    assert gathered(views[1:]).shift is None
 
 
 def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: np.ndarray) -> None:
     """So that evaluation and export walk as the program does."""
     brown = dark(seen)
     found = looked_for([brown, np.zeros_like(brown)], Asked.by(anime.domain))
-    lighter, bare = found.lightening, found.bare
+    lighter, bare = found.shift, found.bare
     assert lighter is not None
     assert bare is not None
     assert bare[0].max() == 1

@@ -26,6 +26,7 @@ from translate.console import (
     DomainName,
     Dtype,
     Eps,
+    Eyes,
     FacesFlag,
     Footroom,
     FramingFlag,
@@ -81,6 +82,7 @@ def image(
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
     keep_glasses: KeepGlasses = None,
+    eyes: Eyes = None,
     skin_lock: SkinLock = None,
     crop_only: Annotated[
         bool,
@@ -104,6 +106,7 @@ def image(
         _options(strength, steps, step_size, eps, seed, framing, crop_only, max_pixels),
         faces=faces,
         keep_glasses=keep_glasses,
+        eyes=eyes,
         skin_lock=skin_lock,
         tone_lock=tone_lock,
         colour_lock=colour_lock,

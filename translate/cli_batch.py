@@ -20,6 +20,7 @@ from translate.console import (
     DomainName,
     Dtype,
     Eps,
+    Eyes,
     FacesFlag,
     Footroom,
     FramingFlag,
@@ -95,6 +96,7 @@ def batch(
     framing: FramingFlag = "auto",
     faces: FacesFlag = "largest",
     keep_glasses: KeepGlasses = None,
+    eyes: Eyes = None,
     skin_lock: SkinLock = None,
     file_format: Annotated[
         Literal["auto", "png", "jpg", "webp"],
@@ -160,6 +162,7 @@ def batch(
         framing=framing,
         faces=faces,
         keep_glasses=keep_glasses,
+        eyes=eyes,
         skin_lock=skin_lock,
         max_pixels=DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels,
     )

@@ -55,6 +55,10 @@ KeepGlasses = Annotated[
         "--keep-glasses/--no-glasses", help="Glasses stay, or dissolve; default: domain's."
     ),
 ]
+Eyes = Annotated[
+    float | None,
+    typer.Option(help="1 to 4: how many times as large eyes get; default: domain's."),
+]
 SkinLock = Annotated[
     float | None,
     typer.Option(help="0 to 1: faces keep the photo's tone of skin; default: domain's."),

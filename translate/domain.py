@@ -31,6 +31,7 @@ WEIGHTS_FILE = "model.safetensors"
 # A card keeps the lowest format that is enough for it.
 CARD_FORMAT = 13
 MAX_CARD_BYTES = 1_000_000
+LARGEST_EYES = 4.0  # times as tall: `Domain.face_eyes`
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -173,6 +174,8 @@ class Domain(BaseModel):
             eyes are where the person's are.
         face_relit: a walk sets out from skin in even light (`translate.relighting`): for targets
             without shadows on it.
+        face_eyes: how many times as tall eyes are that a walk sets out from (`translate.eyes`): for
+            targets with large ones.
         face_skin: how far skin stays in the photo's tone (`translate.skin`): for targets that know
             light skin only, or walks that end in white.
         auto: walks that are asked for no strength end at the target, see `Options.strength`: for
@@ -200,6 +203,7 @@ class Domain(BaseModel):
     face_drawn: bool = False
     face_glasses: bool = False
     face_relit: bool = False
+    face_eyes: float = Field(default=1.0, ge=1, le=LARGEST_EYES)
     face_skin: Unit = 0.0
     auto: bool = False
     network: NetworkConfig

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
-from translate.domain import TONE, Descent, Domain
+from translate.domain import LARGEST_EYES, TONE, Descent, Domain
 from translate.errors import SettingsError
 from translate.framing import Faces, Framing
 from translate.image_io import DEFAULT_MAX_PIXELS
@@ -68,6 +68,8 @@ class Options:
         faces: with face framing, `all` that are found or the `largest`.
         keep_glasses: leave glasses as they are, or let them dissolve; None takes the
             domain's.
+        eyes: 1…4, how many times as tall eyes are that the walk sets out from; None takes the
+            domain's.
         skin_lock: 0…1, how far faces stay in the photo's tone of skin; None takes the domain's.
         crop_only: give the window alone (`Frame.image`) instead of pasting it back; of several
             faces the largest.
@@ -90,6 +92,7 @@ class Options:
     framing: Framing = "auto"
     faces: Faces = "largest"
     keep_glasses: bool | None = None
+    eyes: float | None = None
     skin_lock: float | None = None
     crop_only: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
@@ -101,6 +104,8 @@ class Options:
             raise SettingsError(f"faces is {self.faces!r}; use all or largest")
         if self.skin_lock is not None and not 0 <= self.skin_lock <= 1:
             raise SettingsError(f"skin_lock is {self.skin_lock}; use a number from 0 to 1")
+        if self.eyes is not None and not 1 <= self.eyes <= LARGEST_EYES:
+            raise SettingsError(f"eyes is {self.eyes}; use a number from 1 to {LARGEST_EYES:g}")
         if self.max_pixels < 1:
             raise SettingsError(f"max_pixels is {self.max_pixels}; use 1 or more")
         if self.seed is not None and not 0 <= self.seed < 2**63:
@@ -154,6 +159,10 @@ class Options:
     def keeps_glasses(self, domain: Domain) -> bool:
         """Whether glasses stay as they are."""
         return domain.face_glasses if self.keep_glasses is None else self.keep_glasses
+
+    def eye_size(self, domain: Domain) -> float:
+        """How many times as tall eyes are that the walk sets out from."""
+        return domain.face_eyes if self.eyes is None else self.eyes
 
     def skin(self, domain: Domain) -> float:
         """How far faces keep the photo's tone of skin."""

@@ -156,7 +156,7 @@ class Translator:
         if mask is not None:
             check_mask(mask, photo.rgb)
         keep = options.keeps_glasses(self.domain)
-        asked = Asked.by(self.domain)
+        asked = Asked.by(self.domain, options.eyes)
         seen = gathered(
             [look(photo.rgb, w, keep_glasses=keep, asked=asked, mask=mask) for w in windows]
         )
@@ -211,7 +211,7 @@ class Translator:
         """Walk a batch of windows downhill.
 
         Args:
-            seen: on any device; of a walk shorter than the first move, less of its lightening.
+            seen: on any device; of a walk shorter than the first move, less of its shift.
             options: how far.
             measured: see `translate.pgd.descend`.
 
@@ -233,8 +233,8 @@ class Translator:
             self.energy, own.halvings, members, mirrored=own.mirrored, together=own.together
         )
         shift = None
-        if seen.lightening is not None:
-            shift = seen.lightening * min(1.0, options.share(self.domain) * own.steps)
+        if seen.shift is not None:
+            shift = seen.shift * min(1.0, options.share(self.domain) * own.steps)
         for step in descend(
             self.energy,
             x,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from translate.bareness import bare_skin
 from translate.domain import Domain
+from translate.eyes import enlarged_eyes
 from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract
 from translate.glasses import Floats, find_glasses, without_rims
@@ -20,20 +21,23 @@ from translate.relighting import brightening, lightening
 
 
 class Asked(NamedTuple):
-    """What a walk wants to know of the skin of a face.
+    """What a walk wants of a face.
 
     Attributes:
-        relit: how to light it evenly, see `Domain.face_relit`.
-        bare: where it is bare, see `PGD.bare`.
+        relit: its skin in even light, see `Domain.face_relit`.
+        bare: where its skin is bare, see `PGD.bare`.
+        eyes: how many times as large its eyes are, see `Domain.face_eyes`.
     """
 
     relit: bool = False
     bare: bool = False
+    eyes: float = 1.0
 
     @classmethod
-    def by(cls, domain: Domain) -> Self:
-        """What the walks of a domain ask."""
-        return cls(relit=domain.face_relit, bare=domain.pgd.bare > 0)
+    def by(cls, domain: Domain, eyes: float | None = None) -> Self:
+        """What the walks of a domain ask; `eyes` instead of the domain's own."""
+        eyes = domain.face_eyes if eyes is None else eyes
+        return cls(relit=domain.face_relit, bare=domain.pgd.bare > 0, eyes=eyes)
 
 
 NOTHING = Asked()
@@ -46,15 +50,16 @@ class View:
     Attributes:
         x: (N,3,h,w) float32 in [0,1].
         mask: (N,1,h,w) bool, False where pixels stay as they are; None where all may change.
-        lightening: (N,1,h,w) float32 of 0 or more, how much lighter than x, in all its colours, the
-            picture is that a walk sets out from (`translate.relighting`); None where it is x.
+        shift: (N,3,h,w) float32, or (N,1,h,w) for all colours, what is added to x to get the
+            picture that a walk sets out from: in even light (`translate.relighting`), with large
+            eyes (`translate.eyes`); None where that is x.
         bare: (N,1,h,w) float32 in [0,1], 1 where a face shows bare skin (`translate.bareness`);
             None where no walk asks.
     """
 
     x: Tensor
     mask: Tensor | None = None
-    lightening: Tensor | None = None
+    shift: Tensor | None = None
     bare: Tensor | None = None
 
     def __getitem__(self, span: slice) -> View:
@@ -62,9 +67,9 @@ class View:
         return self._each(lambda tensor: tensor[span])
 
     @property
-    def lit(self) -> Tensor:
+    def start(self) -> Tensor:
         """(N,3,h,w) float32 in [0,1]: what a walk sets out from."""
-        return self.x if self.lightening is None else (self.x + self.lightening).clamp(0, 1)
+        return self.x if self.shift is None else (self.x + self.shift).clamp(0, 1)
 
     def to(self, device: torch.device) -> View:
         """The same on a device."""
@@ -90,7 +95,7 @@ def look(
         window: of it.
         keep_glasses: leave glasses before the window's face as they are; else a walk that wants
             skin in even light gets it without rims.
-        asked: of the skin of its face.
+        asked: of its face.
         mask: (H,W) bool; where it is False, pixels stay as they are, too.
     """
     seen, face = extract(rgb, window), window.seen_face
@@ -109,16 +114,26 @@ def look(
 
 
 def around_face(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = None) -> View:
-    """A picture, (h,w,3), with what a walk asks of the skin of a face in it; see `look`.
+    """A picture, (h,w,3), with what a walk asks of a face in it; see `look`.
 
     `worn`: (h,w) bool, glasses that it is to dissolve.
     """
-    lighter = _lighter(rgb, face, worn) if asked.relit and face is not None else None
-    bare = bare_skin(rgb, face) if asked.bare and face is not None else None
-    maps = (
-        None if each is None else torch.from_numpy(each)[None, None] for each in (lighter, bare)
-    )
-    return View(to_tensor(rgb), None, *maps)
+    view = View(to_tensor(rgb))
+    if face is None:
+        return view
+    lighter = _lighter(rgb, face, worn) if asked.relit else None
+    bare = bare_skin(rgb, face) if asked.bare else None
+    view = replace(view, shift=_as_map(lighter), bare=_as_map(bare))
+    if asked.eyes == 1:
+        return view
+    start = view.start[0].permute(1, 2, 0).numpy()
+    larger = torch.from_numpy(enlarged_eyes(start, face, asked.eyes))
+    return replace(view, shift=larger.permute(2, 0, 1)[None] - view.x)
+
+
+def _as_map(values: Floats | None) -> Tensor | None:
+    """(h,w) as (1,1,h,w)."""
+    return None if values is None else torch.from_numpy(values)[None, None]
 
 
 def _lighter(rgb: Pixels, face: Face, worn: Mask | None) -> Floats | None:
@@ -149,16 +164,18 @@ def gathered(views: Sequence[View]) -> View:
     return View(
         x,
         _together([view.mask for view in views], torch.ones(1, 1, *x.shape[2:], dtype=torch.bool)),
-        _together([view.lightening for view in views], torch.zeros(1, 1, *x.shape[2:])),
+        _together([view.shift for view in views], torch.zeros(1, 1, *x.shape[2:])),
         _together([view.bare for view in views], torch.zeros(1, 1, *x.shape[2:])),
     )
 
 
 def _together(maps: Sequence[Tensor | None], neutral: Tensor) -> Tensor | None:
-    """(N,1,h,w) of N maps or Nones; None if there is none."""
+    """N maps or Nones as one, as many colours each as the most have; None if there is none."""
     if all(each is None for each in maps):
         return None
-    return torch.cat([neutral if each is None else each for each in maps])
+    each = [neutral if map_ is None else map_ for map_ in maps]
+    colours = max(map_.shape[1] for map_ in each)
+    return torch.cat([map_.expand(-1, colours, -1, -1) for map_ in each])
 
 
 def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:
@@ -166,10 +183,10 @@ def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:
 
     Args:
         pictures: N times (h,w,3) uint8, of one size.
-        asked: of the skin of those faces.
+        asked: of those faces.
     """
     views: list[View] = []
     for rgb in pictures:
-        faces = find_faces(rgb, every=False) if any(asked) else []
+        faces = find_faces(rgb, every=False) if asked != NOTHING else []
         views.append(around_face(rgb, faces[0] if faces else None, asked))
     return gathered(views)

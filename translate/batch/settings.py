@@ -50,6 +50,10 @@ class Settings:
         domain = translator.domain.model_dump(mode="json", include=parts)
         table: dict[str, Any] = asdict(self)
         table |= {"domain": domain, "dtype": str(translator.dtype)}
+        eyes = self.options.eye_size(translator.domain)
+        del table["options"]["eyes"]
+        if eyes > 1:  # else the hash stays what it was before eyes could be larger
+            table["eyes"] = eyes
         table["options"]["strength"] = self.options.how_far(translator.domain)
         del table["options"]["max_pixels"]  # decides over what is taken, not over what it becomes
         table["content_format"] = CONTENT_FORMAT

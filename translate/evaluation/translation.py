@@ -23,6 +23,7 @@ from translate.evaluation.walks import Meter, measure_target, states_at, walk
 from translate.grid import image_grid
 from translate.imageset import Images
 from translate.translator import Translator
+from translate.view import NOTHING, Asked
 
 COLUMNS = 8  # pictures per row of a contact sheet
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -76,9 +77,11 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     lpips, no_lpips = find_lpips(translator.device)
     notes = [n for n in (no_features, no_lpips) if n] + list(features.notes if features else ())
     domain = translator.domain
-    faces = request.kind == "translation" and (domain.face_relit or domain.pgd.bare > 0)
+    faces = request.kind == "translation" and Asked.by(domain) != NOTHING
     if faces and domain.face_relit:
         notes.append("walks set out from skin in even light where a face is found, as in photos")
+    if faces and domain.face_eyes > 1:
+        notes.append(f"and from eyes {domain.face_eyes:g} times as large")
     if faces and domain.pgd.bare > 0:
         notes.append("bare skin is kept bare where a face is found, as in photos")
     sets = {"source": request.source, "target": request.target}
@@ -90,6 +93,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         "states": states,
         "features": None if features is None else [features.name, features.sha256],
         "lpips": lpips is not None,
+        "asked": Asked.by(domain)._asdict() if faces else None,
         "sheet": request.sheet,
     }
     job = Job(request.out, settings, overwrite=request.overwrite)

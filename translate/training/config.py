@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from translate.domain import Descent, describe
+from translate.domain import LARGEST_EYES, Descent, describe
 from translate.errors import TrainingError
 from translate.networks.config import NetworkConfig
 
@@ -31,7 +31,8 @@ class Source(_Settings):
         hold_out: how many of the last names are never trained on.
         framing: `crop` takes the centre square; `face` the square around the largest face, as the
             program frames photos later (the centre square where it finds none); `relit` the same
-            in even light and without glasses' rims, as `face_relit` lets a walk set out.
+            in even light, without glasses' rims and with eyes of `face_eyes`, as `face_relit` lets
+            a walk set out.
         terms: origin and licence, copied to the model card.
     """
 
@@ -165,7 +166,7 @@ class Recipe(_Settings):
         summary: one line for people.
         framing: how photos are fitted to the model's window.
         face_margin, face_centre, face_corners, face_drawn: see `translate.framing.FaceSquare`.
-        face_glasses, face_relit, face_skin: see `translate.domain.Domain`.
+        face_glasses, face_relit, face_eyes, face_skin: see `translate.domain.Domain`.
         auto: see `translate.domain.Domain`.
         seed: of all randomness.
         start: domain (bundled name, folder or `org/repo`) whose weights the run sets out from; ""
@@ -212,6 +213,7 @@ class Recipe(_Settings):
     face_drawn: bool = False
     face_glasses: bool = False
     face_relit: bool = False
+    face_eyes: float = Field(default=1.0, ge=1, le=LARGEST_EYES)
     face_skin: float = Field(default=0.0, ge=0, le=1)
     auto: bool = False
     seed: int = 0

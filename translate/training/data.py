@@ -32,6 +32,7 @@ def load_images(
     *,
     held_out: bool = False,
     square: FaceSquare = DEFAULT_SQUARE,
+    eyes: float = 1.0,
 ) -> Images:
     """All images of a source at one size: centre squares, or squares around faces.
 
@@ -45,6 +46,7 @@ def load_images(
         cache: folder for decoded arrays.
         held_out: give the held-out images instead of the training images.
         square: what the squares around faces look like.
+        eyes: with framing `relit`, see `translate.domain.Domain.face_eyes`.
 
     Returns:
         (N,size,size,3) uint8, read-only.
@@ -68,22 +70,24 @@ def load_images(
     stamp = f"{path.resolve()}|{path.stat().st_mtime_ns}|{size}|{names[0]}|{names[-1]}|{len(names)}"
     if source.framing != "crop":
         stamp += f"|{source.framing} {square.margin} {square.centre}"
+    if source.framing == "relit":
+        stamp += f" {eyes}"
     if path.is_dir():  # pictures replaced in place leave the folder's own time as it is
         stats = [(path / name).stat() for name in names]
         stamp += "".join(f"|{s.st_size},{s.st_mtime_ns}" for s in stats)
     file = cache / f"{path.stem}-{size}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
-        fitted = {"crop": fit, "face": face_fit(square), "relit": _relit_fit(square)}
+        fitted = {"crop": fit, "face": face_fit(square), "relit": _relit_fit(square, eyes)}
         _decode_all(path, names, read, size, file, fitted[source.framing])
     return np.load(file, mmap_mode="r")
 
 
-def _relit_fit(square: FaceSquare) -> Fit:
+def _relit_fit(square: FaceSquare, eyes: float) -> Fit:
     def fit_relit(image: Image.Image, size: int) -> Images:
         rgb = np.asarray(image)
         window = find_window(rgb, framing="face", size=size, square=square)
-        view = look(rgb, window, keep_glasses=False, asked=Asked(relit=True))
-        return to_array(view.lit)[0]
+        view = look(rgb, window, keep_glasses=False, asked=Asked(relit=True, eyes=eyes))
+        return to_array(view.start)[0]
 
     return fit_relit
 

@@ -129,7 +129,7 @@ def export(
 
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     descent = recipe.descent_at(stage)
-    asked = Asked(relit=recipe.face_relit, bare=descent.bare > 0)
+    asked = Asked(relit=recipe.face_relit, bare=descent.bare > 0, eyes=recipe.face_eyes)
     measured = _walk(energy, source, descent, model.config.members, device, asked)
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
@@ -155,6 +155,7 @@ def export(
         face_drawn=recipe.face_drawn,
         face_glasses=recipe.face_glasses,
         face_relit=recipe.face_relit,
+        face_eyes=recipe.face_eyes,
         face_skin=recipe.face_skin,
         auto=recipe.auto,
         network=model.config,
@@ -270,7 +271,7 @@ def _walk(
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
         x, seen = placed(batch, device), looked_for(to_array(batch), asked).to(device)
-        states = list(walk(energy, x, descent, members, seen.lightening, seen.bare))
+        states = list(walk(energy, x, descent, members, seen.shift, seen.bare))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]

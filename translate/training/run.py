@@ -112,6 +112,7 @@ def _sample(trainer: Trainer, session: Session) -> None:
         trainer.cache,
         held_out=source.hold_out > 0,
         square=FaceSquare.of(recipe),
+        eyes=recipe.face_eyes,
     )
     write_samples(
         trainer.ema,

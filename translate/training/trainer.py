@@ -186,9 +186,9 @@ class Trainer:
         self.p_0 = self._mix(data.p_0, data.augment_p_0, 2 * seed + 1)
 
     def _mix(self, sources: tuple[Source, ...], augment: Augment, seed: int) -> Mix:
-        square = FaceSquare.of(self.recipe)
+        size, square, eyes = self.stage.size, FaceSquare.of(self.recipe), self.recipe.face_eyes
         sets = [
-            load_images(s, self.data_root, self.stage.size, self.cache, square=square)
+            load_images(s, self.data_root, size, self.cache, square=square, eyes=eyes)
             for s in sources
         ]
         return Mix(sets, [s.weight for s in sources], augment, seed)

@@ -51,6 +51,7 @@ class Endpoints:
         footroom: float | None = None,
         glasses: str = "auto",
         skin_lock: float | None = None,
+        eyes: float | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Translate one photo: a PNG of its own size, and what happened as JSON."""
         if photo is None:
@@ -64,6 +65,7 @@ class Endpoints:
             framing=cast("Framing", framing),
             faces=cast("Faces", faces),
             keep_glasses=_glasses(glasses),
+            eyes=eyes,
             skin_lock=skin_lock,
             tone_lock=tone_lock,
             colour_lock=colour_lock,
@@ -148,13 +150,14 @@ def build(studio: Studio) -> None:
         footroom = gr.Number(None, label="footroom: 0 to 1")
         glasses = gr.Textbox("auto", label=f"glasses: {', '.join(GLASSES)}")
         skin_lock = gr.Number(None, label="skin lock: 0 to 1")
+        eyes = gr.Number(None, label="eyes: 1 to 4 times as large")
         second = gr.Textbox("", label="second domain")
         share = gr.Number(0.5, label="share of the second domain")
         file = gr.File(label="result")
         info = gr.JSON(label="what happened")
     on = gr.Button(visible=False)
     lengths, blend = [steps, step_size, eps], [second, share]
-    bends = [tone_lock, colour_lock, headroom, variation, footroom, glasses, skin_lock]
+    bends = [tone_lock, colour_lock, headroom, variation, footroom, glasses, skin_lock, eyes]
     on.click(
         ends.translate,
         [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *bends],

@@ -56,6 +56,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "framing": options.framing,
         "faces": options.faces,
         "keep_glasses": options.keeps_glasses(walk.domain),
+        "eyes": options.eye_size(walk.domain),
         "skin_lock": options.skin(walk.domain),
         "second": walk.second,
         "share": walk.share if walk.second else None,

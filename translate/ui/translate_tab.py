@@ -13,6 +13,7 @@ from translate.ui.studio import Studio
 from translate.ui.translating import (
     CLOSE,
     EMPTY,
+    EYES,
     GLASSES,
     NO_SECOND,
     SURFACES,
@@ -233,6 +234,12 @@ def _advanced(studio: Studio) -> list[Any]:
             label="Glasses",
             info="They stay as they are, or dissolve; auto is the domain's own.",
         )
+        eyes = gr.Radio(
+            list(EYES),
+            value="auto",
+            label="Eyes",
+            info="How large the eyes are that the walk begins with; auto is the domain's own.",
+        )
         tones = gr.Radio(
             list(TONES),
             value="auto",
@@ -258,5 +265,5 @@ def _advanced(studio: Studio) -> list[Any]:
         with gr.Row():
             step_size = gr.Number(0, label="Step size", info="0: the domain's own.")
             eps = gr.Number(0, label="eps", info="Longest way; 0: no bound.")
-    bends = [framing, faces, glasses, tones, surface]
+    bends = [framing, faces, glasses, eyes, tones, surface]
     return [painting, editor, steps, step_size, eps, seed, *bends, second, share]

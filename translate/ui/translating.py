@@ -28,6 +28,7 @@ BRUSH_SIDE = 768  # long side of the picture to paint on
 NO_SECOND = "none"
 TONES = {"auto": None, "free": 0.0, "half": 0.5, "firmly": 1.0}  # `Options.tone_lock`
 GLASSES = {"auto": None, "keep": True, "dissolve": False}  # `Options.keep_glasses`
+EYES = {"auto": None, "as they are": 1.0, "large": 2.0, "huge": 3.0}  # `Options.eyes`
 SURFACES = {"auto": None, "grainy": 0.0, "smooth": 0.15, "flat": 0.4}  # `Options.total_variation`
 CLOSE, WHOLE = "Close up", "Whole photo"
 
@@ -64,6 +65,7 @@ def read_options(
     framing: str,
     faces: str = "largest",
     glasses: str = "auto",
+    eyes: str = "auto",
     tones: str = "auto",
     surface: str = "auto",
 ) -> Options:
@@ -77,6 +79,7 @@ def read_options(
         framing=cast("Framing", framing),
         faces=cast("Faces", faces),
         keep_glasses=GLASSES[glasses],
+        eyes=EYES[eyes],
         tone_lock=TONES[tones],
         skin_lock=TONES[tones],
         total_variation=SURFACES[surface],
@@ -150,6 +153,7 @@ class Handlers:
         framing: str,
         faces: str,
         glasses: str,
+        eyes: str,
         tones: str,
         surface: str,
         second: str | None,
@@ -167,7 +171,7 @@ class Handlers:
             domain=domain,
             options=read_options(
                 *(strength, auto, steps, step_size, eps, seed),
-                *(framing, faces, glasses, tones, surface),
+                *(framing, faces, glasses, eyes, tones, surface),
             ),
             second=None if second in (None, NO_SECOND) else second,
             share=share,
