@@ -1,5 +1,5 @@
-"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, specks.jpg, bare.jpg, glasses.jpg and
-the thumbnails anew, with what is bundled now.
+"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, eyes.jpg, specks.jpg, bare.jpg,
+glasses.jpg and the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
@@ -75,9 +75,26 @@ def in_turn(translator: Translator) -> Translator:
 
 def walking(translator: Translator, **changes: object) -> Translator:
     """A domain with another descent."""
-    card = translator.domain
-    card = card.model_copy(update={"pgd": card.pgd.model_copy(update=changes)})
+    return carded(translator, pgd=translator.domain.pgd.model_copy(update=changes))
+
+
+def carded(translator: Translator, **changes: object) -> Translator:
+    """A domain with another card."""
+    card = translator.domain.model_copy(update=changes)
     return Translator(card, translator.model, translator.device, translator.dtype)
+
+
+def from_start(name: str, least: float, before: Translator, after: Translator) -> list[Image.Image]:
+    """A portrait, `shaded`; what a walk of `after` sets out from; and what comes of it in both."""
+    with Image.open(EXAMPLES / f"{name}.jpg") as source:
+        given = shaded(source.convert("RGB"), least)
+    rgb = np.asarray(given)
+    window = after.windows(Photo(rgb=rgb))[0]
+    seen = look(rgb, window, keep_glasses=True, asked=Asked.by(after.domain))
+    drawn = (one(given, Options(crop_only=True)) for one in (before, after))
+    both = (Image.fromarray(to_array(x)[0]) for x in (seen.x, seen.start))
+    pictures = [*both, *(cast("Image.Image", picture) for picture in drawn)]
+    return [square(picture, 256) for picture in pictures]
 
 
 def side_by_side(walks: Sequence[Translator]) -> Image.Image:
@@ -123,19 +140,15 @@ def main() -> None:
     walks = (walking(anime, shade=0.0, bare=0.0), walking(anime, bare=0.0), anime)
     side_by_side(walks).save(ROOT / "docs" / "bare.jpg", quality=92)
 
-    lit, unlit = walking(anime, bare=0.0), walking(anime, bare=0.0)
-    unlit.domain = unlit.domain.model_copy(update={"face_relit": False})
-    rows = []
-    for name, least in (("astronaut", 0.3), ("hopper", 1.0)):
-        with Image.open(EXAMPLES / f"{name}.jpg") as source:
-            given = shaded(source.convert("RGB"), least)
-        window = anime.windows(Photo(rgb=np.asarray(given)))[0]
-        seen = look(np.asarray(given), window, keep_glasses=False, asked=Asked(relit=True))
-        drawn = [one(given, Options(crop_only=True)) for one in (unlit, lit)]
-        both = [Image.fromarray(to_array(x)[0]) for x in (seen.x, seen.lit)]
-        pictures = [*both, *(cast("Image.Image", picture) for picture in drawn)]
-        rows.append([square(picture, 256) for picture in pictures])
+    plain = walking(anime, bare=0.0)
+    unlit, lit = (carded(plain, face_eyes=1.0, face_relit=relit) for relit in (False, True))
+    rows = [
+        from_start(name, least, unlit, lit) for name, least in (("astronaut", 0.3), ("hopper", 1.0))
+    ]
     sheet(rows).save(ROOT / "docs" / "relit.jpg", quality=92)
+    small = carded(anime, face_eyes=1.0)
+    rows = [from_start(name, 1.0, small, anime) for name in ("astronaut", "hopper")]
+    sheet(rows).save(ROOT / "docs" / "eyes.jpg", quality=92)
 
     box = (90, 60, 430, 400)  # a face with glasses
     shown = [anime(EXAMPLES / "hopper.jpg", Options(keep_glasses=keep)) for keep in (False, True)]
@@ -147,8 +160,7 @@ def main() -> None:
 
     with Image.open(EXAMPLES / "astronaut.jpg") as source:  # as large as a phone's photo
         large = source.convert("RGB").resize((2048, 2048), Image.Resampling.LANCZOS)
-    soft = Translator.load("anime")
-    soft.domain = soft.domain.model_copy(update={"face_drawn": False})
+    soft = carded(anime, face_drawn=False)
     both = [cast("Image.Image", one(large)) for one in (soft, anime)]
     box = (600, 60, 1280, 740)
     sheet([[picture.crop(box) for picture in both]]).save(ROOT / "docs" / "inked.jpg", quality=90)

@@ -117,14 +117,15 @@ def test_every_option_reaches_the_engine(
     path = upload(site, "p.png", photo.read_bytes())
     wish: dict[str, Any] = {"steps": 3, "step_size": 0.4, "eps": 0.9, "seed": 7}
     body = {"photo": file_data(path), "strength": "1", "domain": "scenes", **wish}
-    body["glasses"] = "dissolve"
+    body |= {"glasses": "dissolve", "eyes": 1.5}
     kind, (file, info) = call(site, "translate", body)
     assert kind == "complete"
     translator = Translator.load(str(site_domains[1]), device="cpu")
     expected = translator(photo, Options(strength=1.0, **wish))
     np.testing.assert_array_equal(result(site, file), np.asarray(expected))
-    assert {name: info[name] for name in ("seed", "eps", "step_size", "keep_glasses")} == {
+    assert {name: info[name] for name in ("seed", "eps", "step_size", "keep_glasses", "eyes")} == {
         "keep_glasses": False,
+        "eyes": 1.5,
         "seed": 7,
         "eps": 0.9,
         "step_size": 0.4,
@@ -200,6 +201,7 @@ def test_bad_uploads_get_one_sentence(site: Site, endpoint: str, name: str) -> N
         ({"steps": -1}, "steps"),
         ({"framing": "round"}, "framing"),
         ({"glasses": "dark"}, "glasses"),
+        ({"eyes": 9}, "eyes is 9"),
         ({"domain": "moon"}, "domain"),
         ({"domain": "../../etc"}, "domain"),
         ({"second": "moon"}, "domain"),

@@ -240,9 +240,7 @@ def test_stop_and_leaving_end_a_run_within_one_step(
         None,
         "auto",
         "largest",
-        "auto",
-        "auto",
-        "auto",
+        *["auto"] * 4,
         None,
         0.5,
         None,
@@ -380,7 +378,9 @@ def test_metadata_of_a_png_says_how_it_was_made(
 def test_the_form_leaves_to_the_domain_what_it_does_not_say() -> None:
     plain = read_options(1.0, False, 0, 0, 0, 0, "auto")
     assert plain == Options(strength=1.0)
-    bent = read_options(0.5, False, 9, 0.5, 3, 7, "face", "all", "dissolve", "firmly", "flat")
+    lengths = (9, 0.5, 3)
+    wishes = ("face", "all", "dissolve", "huge", "firmly", "flat")
+    bent = read_options(0.5, False, *lengths, 7, *wishes)
     assert bent == Options(
         strength=0.5,
         steps=9,
@@ -390,6 +390,7 @@ def test_the_form_leaves_to_the_domain_what_it_does_not_say() -> None:
         framing="face",
         faces="all",
         keep_glasses=False,
+        eyes=3.0,
         tone_lock=1.0,
         skin_lock=1.0,
         total_variation=0.4,
