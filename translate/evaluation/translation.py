@@ -81,7 +81,9 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     if faces and domain.face_relit:
         notes.append("walks set out from skin in even light where a face is found, as in photos")
     if faces and domain.face_eyes > 1:
-        notes.append(f"walks set out from eyes {domain.face_eyes:g} times as tall, where there is a face")
+        notes.append(
+            f"walks set out from eyes {domain.face_eyes:g} times as tall, where there is a face"
+        )
     if faces and domain.pgd.bare > 0:
         notes.append("bare skin is kept bare where a face is found, as in photos")
     sets = {"source": request.source, "target": request.target}
