@@ -270,19 +270,25 @@ def test_a_walk_sets_out_without_the_rims_that_it_is_to_dissolve(anime: Translat
 
 
 def test_rims_dissolve(anime: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines where they were are no darker than on her without glasses; without it they stay."""
+    """Lines where they were are no darker than on her without glasses; without it they stay.
+
+    With eyes as large as they are, too: those that get larger push rims aside.
+    """
     photo, line = painted()
     (window,) = anime.windows(Photo(rgb=bare(PLAIN)))
     size = (window.out_width, window.out_height)
     rim = cv2.resize(inside(line, window), size, interpolation=cv2.INTER_AREA) > 150
 
-    def end(rgb: np.ndarray) -> np.ndarray:
-        *_, last = anime.frames(rgb, Options(keep_glasses=False), measured=False)
-        return cv2.cvtColor(to_array(last.step.x)[0], cv2.COLOR_RGB2GRAY)[rim]
+    def lines(rgb: np.ndarray, eyes: float | None = None) -> float:
+        options = Options(keep_glasses=False, eyes=eyes)
+        *_, last = anime.frames(rgb, options, measured=False)
+        end = cv2.cvtColor(to_array(last.step.x)[0], cv2.COLOR_RGB2GRAY)
+        return float((end[rim] < 120).mean())
 
-    plain, lost = (float((end(p) < 120).mean()) for p in (bare(PLAIN), photo))
+    assert lines(photo) < lines(bare(PLAIN)) + 0.1
+    plain, lost = (lines(rgb, 1.0) for rgb in (bare(PLAIN), photo))
     monkeypatch.setattr(view, "without_rims", lambda rgb, face, worn, lighter: lighter)
-    stay = float((end(photo) < 120).mean())
+    stay = lines(photo, 1.0)
     assert lost < plain + 0.1
     assert stay > lost + 0.1
 

@@ -215,21 +215,33 @@ def test_no_black_patch_is_drawn_below_the_chin(anime: Translator, window: Windo
 
 
 def test_no_black_patch_is_drawn_on_a_shaded_cheek(anime: Translator, window: Window) -> None:
-    """What this is for: without it, the walk takes the shade for hair, if it may on bare skin."""
+    """What this is for: without it, the walk takes the shade for hair, if it may on bare skin.
+
+    With eyes as large as they are: larger ones reach down to where that hair is.
+    """
     assert window.face is not None
     assert window.seen_face is not None
     x, y, width = window.seen_face
-    rows, columns = slice(round(y), round(y + 0.4 * width)), slice(round(x - 0.3 * width), None)
+    below = [round(y + part * width) for part in (0.0, 0.1, 0.4)]
+    columns = slice(round(x - 0.3 * width), round(x + 0.3 * width))
     translators = (anime, hairy(anime), unlit(hairy(anime)))
-    patches = np.zeros(3)
+    patches, below_large_eyes = np.zeros(3), 0.0
     for least in (0.2, 0.3, 0.4):
         half = shaded(photo(), window.face[0], least)
         for index, translator in enumerate(translators):
-            drawn = np.asarray(translator(half, Options(crop_only=True)))[rows, columns]
-            luma = drawn[:, : round(0.6 * width)] @ LUMA
-            dark = (luma < 0.6 * np.median(luma)).astype(np.uint8)
-            patches[index] += cv2.erode(dark, np.ones((5, 5), np.uint8)).mean()  # lines are thinner
+            drawn = np.asarray(translator(half, Options(crop_only=True, eyes=1.0)))
+            patches[index] += patch(drawn[below[0] : below[2], columns])
+        drawn = np.asarray(anime(half, Options(crop_only=True)))
+        below_large_eyes += patch(drawn[below[1] : below[2], columns])
     assert (patches[:2] < 0.2 * patches[2]).all()
+    assert below_large_eyes < 0.2 * patches[2]
+
+
+def patch(drawn: np.ndarray) -> float:
+    """Share that is dark and wider than a line."""
+    luma = drawn @ LUMA
+    dark = (luma < 0.6 * np.median(luma)).astype(np.uint8)
+    return float(cv2.erode(dark, np.ones((5, 5), np.uint8)).mean())
 
 
 def test_the_walk_begins_at_the_photo(anime: Translator, window: Window) -> None:
@@ -298,7 +310,7 @@ def test_windows_of_one_batch_keep_their_own_light(anime: Translator, window: Wi
 def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: np.ndarray) -> None:
     """So that evaluation and export walk as the program does."""
     brown = dark(seen)
-    found = looked_for([brown, np.zeros_like(brown)], Asked.by(anime.domain))
+    found = looked_for([brown, np.zeros_like(brown)], Asked.by(anime.domain, 1.0))
     lighter, bare = found.shift, found.bare
     assert lighter is not None
     assert bare is not None
