@@ -95,6 +95,20 @@ class Result(NamedTuple):
     err: str
 
 
+def made_by_both(cli: Callable[..., Result], photo: Path, *flags: str) -> np.ndarray:
+    """What `image` makes of a photo; `batch` makes the same."""
+    out = photo.parent / f"out{'='.join(flags)}"
+    for command in (("image", photo, out / "one.png"), ("batch", photo, out / "all")):
+        out.mkdir(exist_ok=True)
+        done = cli(*command, "--device", "cpu", *flags)
+        assert done.code == 0, done.err
+    result = pixels(out / "one.png")
+    np.testing.assert_array_equal(pixels(out / "all" / photo.name), result)
+    record = json.loads((out / "all" / "run.jsonl").read_text().splitlines()[-1])
+    assert record["status"] == "ok"
+    return result
+
+
 @pytest.fixture
 def cli(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

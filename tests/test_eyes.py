@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import EXAMPLES, Result, pixels
+from tests.conftest import EXAMPLES, Result, made_by_both
 from translate import Options, Translator
 from translate.batch.settings import Settings
 from translate.domain import read_domain
@@ -206,20 +205,8 @@ def test_finished_photos_are_made_anew(anime: Translator) -> None:
 
 def test_both_commands_agree_and_say_so(cli: Cli, tmp_path: Path) -> None:
     Image.fromarray(photo()).save(tmp_path / "in.png")
-    made: list[np.ndarray] = []
-    for times in ("1", "2.5"):
-        out, folder = tmp_path / f"{times}.png", tmp_path / times
-        for command in (
-            ("image", tmp_path / "in.png", out),
-            ("batch", tmp_path / "in.png", folder),
-        ):
-            done = cli(*command, "--device", "cpu", "--eyes", times)
-            assert done.code == 0, done.err
-        made.append(pixels(out))
-        np.testing.assert_array_equal(pixels(folder / "in.png"), made[-1])
-        record = json.loads((folder / "run.jsonl").read_text().splitlines()[-1])
-        assert record["status"] == "ok"
-    assert (made[1] != made[0]).any()
+    small, large = (made_by_both(cli, tmp_path / "in.png", "--eyes", e) for e in ("1", "2.5"))
+    assert (small != large).any()
     done = cli("image", tmp_path / "in.png", tmp_path / "no.png", "--eyes", "9")
     assert done.code == 2
     assert "eyes is 9.0; use a number from 1 to 4" in done.err

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import EXAMPLES, Result, pixels
+from tests.conftest import EXAMPLES, Result, made_by_both
 from translate import Options, Translator, view
 from translate.batch.engine import End, Engine
 from translate.domain import read_domain
@@ -363,15 +363,6 @@ def test_in_a_moving_picture_glasses_do_not_blink(cli: Cli, tmp_path: Path) -> N
 
 def test_both_commands_keep_and_dissolve(cli: Cli, tmp_path: Path) -> None:
     Image.fromarray(bare(WEARER)).save(tmp_path / "in.png")
-    results: dict[str, np.ndarray] = {}
-    for flag in ("--keep-glasses", "--no-glasses"):
-        out = tmp_path / f"{flag}.png"
-        done = cli("image", tmp_path / "in.png", out, "--device", "cpu", flag)
-        assert done.code == 0, done.err
-        results[flag] = pixels(out)
-        folder = tmp_path / flag.strip("-")
-        done = cli("batch", tmp_path / "in.png", folder, "--device", "cpu", flag)
-        assert done.code == 0, done.err
-        np.testing.assert_array_equal(pixels(folder / "in.png"), results[flag])
-    differ = results["--keep-glasses"] != results["--no-glasses"]
-    assert differ[RIMS[0] : RIMS[1]].any()
+    flags = ("--keep-glasses", "--no-glasses")
+    kept, lost = (made_by_both(cli, tmp_path / "in.png", flag) for flag in flags)
+    assert (kept != lost)[RIMS[0] : RIMS[1]].any()

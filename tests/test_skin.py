@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import EXAMPLES, Result, pixels
+from tests.conftest import EXAMPLES, Result, made_by_both
 from translate import Options, SettingsError, Translator
 from translate.batch.settings import Settings
 from translate.domain import read_domain
@@ -204,18 +203,6 @@ def test_finished_photos_are_made_anew_with_another_tone(anime: Translator) -> N
 
 def test_both_commands_agree(cli: Cli, tmp_path: Path) -> None:
     Image.fromarray(dark()).save(tmp_path / "in.png")
-    made: list[np.ndarray] = []
-    for lock in ("0", "1"):
-        out, folder = tmp_path / f"{lock}.png", tmp_path / lock
-        for command in (
-            ("image", tmp_path / "in.png", out),
-            ("batch", tmp_path / "in.png", folder),
-        ):
-            done = cli(*command, "--device", "cpu", "--skin-lock", lock)
-            assert done.code == 0, done.err
-        made.append(pixels(out))
-        np.testing.assert_array_equal(pixels(folder / "in.png"), made[-1])
-        record = json.loads((folder / "run.jsonl").read_text().splitlines()[-1])
-        assert record["status"] == "ok"
-    assert (made[1] <= made[0]).all()
-    assert (made[1] < made[0]).any()
+    pale, own = (made_by_both(cli, tmp_path / "in.png", "--skin-lock", k) for k in ("0", "1"))
+    assert (own <= pale).all()
+    assert (own < pale).any()
