@@ -174,7 +174,7 @@ def test_a_card_decides(name: str) -> None:
     card = read_domain(Path(__file__).parents[1] / "weights" / name)
     assert Options().eye_size(card) == card.face_eyes == {"anime": 1.9}.get(name, 1.0)
     assert Options(eyes=3).eye_size(card) == 3
-    assert Asked.by(card, 1.0).eyes == 1
+    assert Asked.by(card, Options(eyes=1.0)).eyes == 1
     for bad in (0.9, 4.1, float("nan")):
         with pytest.raises(SettingsError, match="eyes"):
             Options(eyes=bad)

@@ -310,7 +310,7 @@ def test_windows_of_one_batch_keep_their_own_light(anime: Translator, window: Wi
 def test_cut_out_faces_are_found_again(anime: Translator, window: Window, seen: np.ndarray) -> None:
     """So that evaluation and export walk as the program does."""
     brown = dark(seen)
-    found = looked_for([brown, np.zeros_like(brown)], Asked.by(anime.domain, 1.0))
+    found = looked_for([brown, np.zeros_like(brown)], Asked.by(anime.domain, Options(eyes=1.0)))
     lighter, bare = found.shift, found.bare
     assert lighter is not None
     assert bare is not None

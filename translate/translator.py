@@ -156,7 +156,7 @@ class Translator:
         if mask is not None:
             check_mask(mask, photo.rgb)
         keep = options.keeps_glasses(self.domain)
-        asked = Asked.by(self.domain, options.eyes)
+        asked = Asked.by(self.domain, options)
         seen = gathered(
             [look(photo.rgb, w, keep_glasses=keep, asked=asked, mask=mask) for w in windows]
         )

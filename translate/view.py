@@ -17,6 +17,7 @@ from translate.framing import Pixels, Window, extract
 from translate.glasses import Floats, find_glasses, without_rims
 from translate.image_io import to_tensor
 from translate.masking import Mask, window_mask
+from translate.options import DEFAULTS, Options
 from translate.relighting import brightening, lightening
 
 
@@ -34,9 +35,9 @@ class Asked(NamedTuple):
     eyes: float = 1.0
 
     @classmethod
-    def by(cls, domain: Domain, eyes: float | None = None) -> Self:
-        """What the walks of a domain ask; `eyes` instead of the domain's own."""
-        eyes = domain.face_eyes if eyes is None else eyes
+    def by(cls, domain: Domain, options: Options = DEFAULTS) -> Self:
+        """What the walks of a domain ask."""
+        eyes = options.eye_size(domain)
         return cls(relit=domain.face_relit, bare=domain.pgd.bare > 0, eyes=eyes)
 
 

@@ -94,7 +94,7 @@ class Workshop:
         windows = self.translator.windows(photos[0], options)
         usable = [window for window in windows if window.usable]
         domain = self.translator.domain
-        keep, asked = options.keeps_glasses(domain), Asked.by(domain, options.eyes)
+        keep, asked = options.keeps_glasses(domain), Asked.by(domain, options)
         views = [
             look(photo.rgb, w, keep_glasses=keep, asked=asked) for photo in photos for w in usable
         ]
