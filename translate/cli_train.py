@@ -1,11 +1,12 @@
-"""`translate train` and `translate export`: a domain of one's own. Flags only, no logic."""
+"""`translate recipe`, `train` and `export`: a domain of one's own. Flags and words, no logic."""
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +16,60 @@ from translate.errors import SettingsError
 if TYPE_CHECKING:
     from translate.training.run import Session
     from translate.training.trainer import Trainer
+
+
+def recipe(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="TOML file to write.")],
+    target: Annotated[
+        Path, typer.Option(help="Folder or zip of what photos shall become.", show_default=False)
+    ],
+    photos: Annotated[
+        list[Path],
+        typer.Option(
+            help="Folder or zip of photos like those to be translated; again for any others.",
+            show_default=False,
+        ),
+    ],
+    kind: Annotated[
+        Literal["face", "drawing", "scene"],
+        typer.Option(help="What the targets are: photographed faces, drawn ones, or scenes."),
+    ] = "face",
+    name: Annotated[str | None, typer.Option(help="Of the domain; default: that of OUT.")] = None,
+    title: Annotated[str | None, typer.Option(help="The same for people.")] = None,
+    mirror: Annotated[
+        bool,
+        typer.Option(
+            "--mirror/--no-mirror", help="Whether a mirrored target is one, too: writing is not."
+        ),
+    ] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+) -> None:
+    """Write a recipe for pictures of your own."""
+    from translate.files import atomic_path
+    from translate.training.starting import start
+
+    if out.exists() and not overwrite:
+        raise SettingsError(f"{out} exists; pass --overwrite, or another name")
+    if name is None:
+        name = re.sub("[^a-z0-9_]+", "-", out.stem.lower()).strip("-_") or "mine"
+    new = start(
+        kind,
+        name=name,
+        title=title or name.replace("-", " ").replace("_", " ").capitalize(),
+        target=target,
+        photos=photos,
+        mirror=mirror,
+    )
+    with atomic_path(out) as temporary:
+        temporary.write_text(new.text, encoding="utf-8")
+    print(f"{out}: {new.targets} targets, {new.photos} photos; read it, it says what turns what")
+    if kind != "scene":
+        cut = "targets are cut around theirs" if new.aligned else "targets stay whole squares"
+        say(f"faces were found in {100 * new.faces:.0f} % of the targets: {cut}")
+    say(
+        f"next: translate train {out} --dry-run, translate train {out}, then "
+        f"translate export runs/{name} weights/{name}"
+    )
 
 
 def train(

@@ -34,7 +34,8 @@ MAX_CARD_BYTES = 1_000_000
 LARGEST_EYES = 4.0  # times as tall: `Domain.face_eyes`
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # of a domain
+Name = Annotated[str, Field(pattern=NAME)]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

@@ -6,11 +6,11 @@ import itertools
 import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from translate.domain import LARGEST_EYES, Descent, describe
+from translate.domain import LARGEST_EYES, Descent, Name, describe
 from translate.errors import TrainingError
 from translate.networks.config import NetworkConfig
 
@@ -203,7 +203,7 @@ class Recipe(_Settings):
         remarks: what the pictures look like, weaknesses included, for the card.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: Name
     title: str
     summary: str = ""
     framing: Literal["face", "scene", "crop"] = "crop"
@@ -329,13 +329,28 @@ def load_recipe(path: str | Path) -> Recipe:
     if not file.is_file() and bundled.is_file():
         file = bundled
     try:
-        table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         names = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
         raise TrainingError(f"{file}: no such recipe; name a TOML file or one of {names}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise TrainingError(f"{file}: not a readable recipe ({error})") from None
+    return read_recipe(text, str(file))
+
+
+def read_recipe(text: str, name: str) -> Recipe:
+    """The recipe in a TOML text.
+
+    Args:
+        text: the whole of it.
+        name: of where it is from, for messages.
+
+    Raises:
+        TrainingError: the text is no TOML, or a setting is wrong; all are named.
+    """
     try:
-        return Recipe.model_validate(table)
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise TrainingError(f"{name}: not a readable recipe ({error})") from None
     except ValidationError as error:
-        raise TrainingError(f"{file}: {describe(error)}") from None
+        raise TrainingError(f"{name}: {describe(error)}") from None

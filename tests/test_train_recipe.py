@@ -1,0 +1,126 @@
+"""`translate recipe`: a recipe for pictures of one's own, as people ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import EXAMPLES, Result
+from translate.training.config import load_recipe
+from translate.training.starting import FEWEST, HELD_OUT, start
+
+KINDS = ("face", "drawing", "scene")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`noise` without faces, `portraits` with one each, `few` pictures, one of them `broken`."""
+    root = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(0)
+    with Image.open(EXAMPLES / "astronaut.jpg") as photo:
+        portrait = photo.convert("RGB").crop((120, 0, 376, 256)).resize((128, 128))
+    for name, count in (("noise", 120), ("portraits", 120), ("few", 9), ("broken", 120)):
+        (root / name).mkdir()
+        for index in range(count):
+            noise = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+            image = noise.resize((64, 64)) if name != "portraits" else portrait
+            image.save(root / name / f"{index:03d}.png")
+    (root / "broken" / "000.png").write_bytes(b"no picture")
+    return root
+
+
+def ask(data: Path, out: Path, target: str = "noise", photos: str = "portraits") -> list[object]:
+    return ["recipe", out, "--target", data / target, "--photos", data / photos]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_what_train_takes(
+    kind: str, cli: Callable[..., Result], data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "My world.toml"
+    written = cli(*ask(data, out), "--photos", data / "noise", "--kind", kind)
+    assert written.code == 0, written.err
+    assert f"translate train {out}" in written.err
+    recipe = load_recipe(out)
+    assert (recipe.name, recipe.title) == ("my-world", "My world")
+    assert recipe.framing == ("scene" if kind == "scene" else "face")
+    assert [source.hold_out for source in recipe.data.p_0] == [12, 12]
+    assert recipe.data.p_0[0].weight > recipe.data.p_0[1].weight
+    dry = cli("train", out, "--dry-run", "--out", tmp_path / "run")
+    assert dry.code == 0, dry.err
+    assert f"p_data  {(data / 'noise').as_posix()}: 108 images" in dry.out
+    assert "(32, 3, 32, 32)" in dry.out
+
+
+def test_targets_with_faces_are_cut_around_them(data: Path) -> None:
+    made = {
+        name: start("drawing", name="a", title="A", target=data / name, photos=[data / "portraits"])
+        for name in ("noise", "portraits")
+    }
+    assert made["portraits"].faces == 1
+    assert made["portraits"].recipe.data.p_data[0].framing == "face"
+    assert made["noise"].faces < 0.1
+    assert made["noise"].recipe.data.p_data[0].framing == "crop"
+    assert made["noise"].recipe.face_margin == 1.7
+
+
+def test_a_mirror_that_changes_targets_is_not_looked_into(data: Path) -> None:
+    for mirror in (True, False):
+        recipe = start(
+            "drawing",
+            name="a",
+            title="A",
+            target=data / "noise",
+            photos=[data / "noise"],
+            mirror=mirror,
+        ).recipe
+        assert recipe.sample_mirrored == mirror
+        assert (recipe.data.augment_p_data.flip > 0) == mirror
+
+
+def test_any_title_stays_a_title(data: Path) -> None:
+    title = 'a "b" \\ \n[data] ${name} 夜'
+    made = start("scene", name="a", title=title, target=data / "noise", photos=[data / "noise"])
+    assert made.recipe.title == title
+
+
+def test_no_more_than_needed_is_held_out(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [f"{index}.png" for index in range(30 * FEWEST)]
+    monkeypatch.setattr("translate.training.starting.open_images", lambda path: (many, None))
+    made = start("scene", name="a", title="A", target=data, photos=[data])
+    assert made.recipe.data.p_data[0].hold_out == HELD_OUT
+
+
+def test_mistakes_are_one_line_and_write_nothing(
+    cli: Callable[..., Result], data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.toml"
+    for arguments, why in (
+        (ask(data, out, target="few"), "9 pictures"),
+        (ask(data, out, photos="few"), "9 pictures"),
+        (ask(data, out, target="broken"), "000.png: not a readable image"),
+        (ask(data, out, target="nowhere"), "no such folder or zip"),
+        ([*ask(data, out), "--name", "A name"], "'A name' names no domain"),
+    ):
+        done = cli(*arguments)
+        assert done.code == 2
+        assert why in done.err
+        assert done.err.strip().count("\n") == 0
+        assert not out.exists()
+
+
+def test_a_recipe_is_not_replaced_unasked(
+    cli: Callable[..., Result], data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.toml"
+    out.write_text("mine")
+    refused = cli(*ask(data, out))
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert out.read_text() == "mine"
+    assert cli(*ask(data, out), "--overwrite").code == 0
+    assert load_recipe(out).name == "a"
