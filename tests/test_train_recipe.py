@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import EXAMPLES, Result
-from translate.training.config import load_recipe
+from translate.training.config import Recipe, load_recipe
+from translate.training.forecast import UPDATE, gradients
 from translate.training.starting import FEWEST, HELD_OUT, start
 
 KINDS = ("face", "drawing", "scene")
@@ -124,3 +126,69 @@ def test_a_recipe_is_not_replaced_unasked(
     assert out.read_text() == "mine"
     assert cli(*ask(data, out), "--overwrite").code == 0
     assert load_recipe(out).name == "a"
+
+
+def plain(**changes: object) -> Recipe:
+    """One stage of 100 updates at K 4 to 6, ten of each but the last."""
+    stage = {
+        "size": 32,
+        "updates": 100,
+        "batch_size": 4,
+        "learning_rate": 1e-3,
+        "k_start": 4,
+        "k_max": 6,
+        "updates_per_k": 10,
+        "step_size": 1.0,
+    }
+    network = {"channels": [4, 8, 8], "members": changes.pop("members", 1)}
+    together = changes.pop("together", False)
+    return Recipe.model_validate(
+        {
+            "name": "a",
+            "title": "A",
+            "sample_steps": 12,
+            "sample_coarse": [0.5],
+            "sample_together": together,
+            "data": {"p_data": [{"path": "a"}], "p_0": [{"path": "b"}]},
+            "network": network,
+            "stages": [stage | changes],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "moves"),
+    [
+        (plain(), 10 * 4 + 10 * 5 + 80 * 6),
+        (plain(members=2), (10 * 4 + 10 * 5 + 80 * 6) / 2),  # in turn, each half of the whole
+        (plain(translated=1), 100 * 12),
+        (plain(translated=1, members=2, together=True), 100 * 12),
+        (plain(spoilt=1), 570 / 6),
+    ],
+)
+def test_what_is_forecast_counts_gradients(recipe: Recipe, moves: float) -> None:
+    assert gradients(recipe, recipe.stages[0]) == pytest.approx(moves + 100 * UPDATE)
+
+
+def test_looks_from_further_off_cost_a_quarter() -> None:
+    recipe = plain(coarse=[1.0])
+    near = gradients(plain(), plain().stages[0])
+    assert gradients(recipe, recipe.stages[0]) == pytest.approx(near / 4)
+
+
+def test_a_dry_run_says_how_long_it_takes(
+    cli: Callable[..., Result], data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.toml"
+    assert cli(*ask(data, out), "--kind", "scene").code == 0
+    text = out.read_text()
+    hours = []
+    for updates in (500, 50_000):
+        out.write_text(text.replace("updates = 500\n", f"updates = {updates}\n"))
+        dry = cli("train", out, "--dry-run", "--out", tmp_path / "run")
+        found = re.search(
+            r"about (\d+\.\d) hours on this device \(\d+( \+ \d+){3} minutes\)", dry.out
+        )
+        assert found, dry.out
+        hours.append(float(found[1]))
+    assert hours[1] > 5 * hours[0] > 0

@@ -1,14 +1,15 @@
-"""What a run would do, in words: the resolved settings and the first batch."""
+"""What a run would do, in words: the resolved settings, the first batch and the time."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from translate.training.forecast import forecast
 from translate.training.trainer import Trainer
 
 
 def describe_run(trainer: Trainer) -> str:
-    """Several lines: sources, stages with everything scaled to their size, and the first batch."""
+    """Several lines: sources, stages with everything scaled to their size, first batch, hours."""
     recipe = trainer.recipe
     lines = [f"{recipe.name}: {recipe.title}; {trainer.device}, {trainer.dtype}"]
     for role, sources, sets in (
@@ -33,6 +34,9 @@ def describe_run(trainer: Trainer) -> str:
         )
     data, start = trainer.batch()
     lines.append(f"first batch: p_data {_shape(data)}, p_0 {_shape(start)}")
+    minutes = [s / 60 for s in forecast(recipe, trainer.device, trainer.dtype)]
+    each = " + ".join(f"{m:.0f}" for m in minutes)
+    lines.append(f"about {sum(minutes) / 60:.1f} hours on this device ({each} minutes)")
     return "\n".join(lines)
 
 
