@@ -145,7 +145,8 @@ def _energy_features(name: str, translator: Translator) -> Features:
     other = EnergyModel.from_pretrained(name).on(device)
     assert other.card is not None
     title, size, digest = other.card.name, other.config.size, other.card.sha256[WEIGHTS_FILE]
-    notes = [f"input of the last linear layer of the energy network {title}, {size} px"]
+    layer = "input of the last linear layer"
+    notes = [f"{layer} of the energy network {title} ({digest[:12]}…), {size} px"]
     own = translator.domain.sha256[WEIGHTS_FILE]
     if own == digest:
         notes.append(
