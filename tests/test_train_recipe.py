@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.conftest import EXAMPLES, Result
 from translate.training.config import Recipe, load_recipe
-from translate.training.forecast import UPDATE, gradients
+from translate.training.forecast import UPDATE, expected
 from translate.training.starting import FEWEST, HELD_OUT, start
 
 KINDS = ("face", "drawing", "scene")
@@ -167,13 +167,13 @@ def plain(**changes: object) -> Recipe:
     ],
 )
 def test_what_is_forecast_counts_gradients(recipe: Recipe, moves: float) -> None:
-    assert gradients(recipe, recipe.stages[0]) == pytest.approx(moves + 100 * UPDATE)
+    assert expected(recipe, recipe.stages[0], [1, 1]) == pytest.approx(moves + 100 * UPDATE)
 
 
-def test_looks_from_further_off_cost_a_quarter() -> None:
-    recipe = plain(coarse=[1.0])
-    near = gradients(plain(), plain().stages[0])
-    assert gradients(recipe, recipe.stages[0]) == pytest.approx(near / 4)
+def test_looks_from_further_off_cost_what_they_cost() -> None:
+    near = expected(plain(), plain().stages[0], [1])
+    recipe = plain(coarse=[1])
+    assert expected(recipe, recipe.stages[0], [1, 0.4]) == pytest.approx(0.4 * near)
 
 
 def test_a_dry_run_says_how_long_it_takes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,26 +25,32 @@ def forecast(recipe: Recipe, device: torch.device, dtype: torch.dtype) -> list[f
         device, dtype: to train with. On CUDA, where updates are replayed as graphs, small sizes
             are quicker than this says.
     """
+    timed: dict[tuple[int, int, int], list[float]] = {}
     seconds: list[float] = []
-    timed: dict[tuple[int, int], float] = {}
     for index, stage in enumerate(recipe.stages):
-        key = stage.size, stage.batch_size
+        key = stage.size, stage.batch_size, len(stage.coarse)
         if key not in timed:
-            timed[key] = _seconds(recipe, index, device, dtype)
-        seconds.append(timed[key] * gradients(recipe, stage))
+            timed[key] = _gradients(recipe, index, device, dtype)
+        seconds.append(expected(recipe, stage, timed[key]))
     return seconds
 
 
-def gradients(recipe: Recipe, stage: Stage) -> float:
-    """What a stage costs, in gradients of all members at full size."""
+def expected(recipe: Recipe, stage: Stage, costs: Sequence[float]) -> float:
+    """What a stage costs, from what a gradient of all members costs.
+
+    Args:
+        recipe: that the stage is of.
+        stage: of it.
+        costs: of one gradient at full size, and as seen from one, two, … halvings away.
+    """
     k = [min(stage.k_max, stage.k_start + n // stage.budget) for n in range(stage.updates)]
-    short = _share_of_size(stage.coarse)
+    short = _mean(costs, stage.coarse)
     moves = sum(k) / len(k) * short
-    whole = recipe.sample_steps * _share_of_size(recipe.sample_coarse[: len(stage.coarse)])
+    whole = recipe.sample_steps * _mean(costs, recipe.sample_coarse[: len(stage.coarse)])
     plain = 1 - stage.translated - stage.spoilt
     attack = (plain + stage.spoilt / 6) * moves  # a third of K at most, half of that on average
     attack = attack / recipe.network.members + stage.translated * whole / _in_turn(recipe)
-    learnt = UPDATE * ((1 - stage.translated) * short + stage.translated)
+    learnt = UPDATE * ((1 - stage.translated) * short + stage.translated * costs[0])
     return stage.updates * (attack + learnt)
 
 
@@ -52,23 +59,27 @@ def _in_turn(recipe: Recipe) -> int:
     return 1 if recipe.sample_together else recipe.network.members
 
 
-def _share_of_size(coarse: tuple[float, ...]) -> float:
-    """Mean cost of a gradient whose looks are shared out so, in gradients at full size."""
-    return 1 - sum(coarse) + sum(share / 4**n for n, share in enumerate(coarse, 1))
+def _mean(costs: Sequence[float], coarse: Sequence[float]) -> float:
+    """Of looks that are shared out so."""
+    return sum(c * share for c, share in zip(costs, (1 - sum(coarse), *coarse), strict=False))
 
 
-def _seconds(recipe: Recipe, index: int, device: torch.device, dtype: torch.dtype) -> float:
+def _gradients(recipe: Recipe, index: int, device: torch.device, dtype: torch.dtype) -> list[float]:
+    """Seconds that a gradient takes at full size, and from each number of halvings away."""
     stage = recipe.stages[index]
     model = EnergyModel(recipe.network_at(index)).on(device).requires_grad_(False)
     x = placed(torch.rand(stage.batch_size, 3, stage.size, stage.size), device)
+    seconds: list[float] = []
+    for halvings in range(len(stage.coarse) + 1):
 
-    def energy(images: Tensor) -> Tensor:
-        with autocast(device, dtype):
-            return model.energy(images)
+        def energy(images: Tensor, halvings: int = halvings) -> Tensor:
+            with autocast(device, dtype):
+                return model.energy(images, halvings)
 
-    value_and_gradient(energy, x)
-    started = time.perf_counter()
-    for _ in range(ROUNDS):
-        value, _ = value_and_gradient(energy, x)
-        value.cpu()
-    return (time.perf_counter() - started) / ROUNDS
+        value_and_gradient(energy, x)
+        started = time.perf_counter()
+        for _ in range(ROUNDS):
+            value, _ = value_and_gradient(energy, x)
+            value.cpu()
+        seconds.append((time.perf_counter() - started) / ROUNDS)
+    return seconds
