@@ -126,6 +126,9 @@ def test_a_recipe_is_not_replaced_unasked(
     assert out.read_text() == "mine"
     assert cli(*ask(data, out), "--overwrite").code == 0
     assert load_recipe(out).name == "a"
+    folder = cli(*ask(data, tmp_path), "--overwrite", "--name", "a")
+    assert folder.code == 2
+    assert folder.err.startswith(f"error: {tmp_path}: cannot be written")
 
 
 def plain(**changes: object) -> Recipe:

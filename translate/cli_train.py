@@ -60,8 +60,11 @@ def recipe(
         photos=photos,
         mirror=mirror,
     )
-    with atomic_path(out) as temporary:
-        temporary.write_text(new.text, encoding="utf-8")
+    try:
+        with atomic_path(out) as temporary:
+            temporary.write_text(new.text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{out}: cannot be written ({error})") from None
     print(f"{out}: {new.targets} targets, {new.photos} photos; read it, it says what turns what")
     if kind != "scene":
         cut = "targets are cut around theirs" if new.aligned else "targets stay whole squares"

@@ -29,7 +29,7 @@ LOOKED_AT = 60  # targets that faces are looked for in
 ALIGNED = 0.6  # share of these with a face from which on all targets are cut around theirs
 
 # Side of the square in face widths, and where the face's middle lies in it, where the detector does
-# not know the targets' faces: those of the bundled `cat` and `anime`.
+# not know the targets' faces: about those of the bundled `cat` and `anime`.
 SQUARES: dict[Kind, tuple[float, float]] = {
     "face": (1.9, 0.5),
     "drawing": (1.7, 0.45),
