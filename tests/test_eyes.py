@@ -22,8 +22,8 @@ from translate.faces import find_faces
 from translate.framing import Window
 from translate.hub import bundled_domains
 from translate.image_io import Photo
-from translate.training.config import Source
 from translate.training.data import load_images
+from translate.training.data_settings import Source
 from translate.view import Asked, gathered, look, looked_for
 
 Cli = Callable[..., Result]

@@ -34,8 +34,9 @@ from translate.pgd_settings import PGD
 from translate.training import checkpoint, data, losses, objectives
 from translate.training import export as export_module
 from translate.training import trainer as trainer_module
-from translate.training.config import RECIPES, Augment, Recipe, Source, load_recipe
+from translate.training.config import RECIPES, Recipe, load_recipe
 from translate.training.data import Mix, augmented, first_images, load_images
+from translate.training.data_settings import Augment, Source
 from translate.training.run import Session, run
 from translate.training.samples import walk
 from translate.training.trainer import Trainer

@@ -20,7 +20,7 @@ from translate.framing import DEFAULT_SQUARE, FaceSquare, find_window
 from translate.image_io import to_array
 from translate.imageset import Fit, Images, Reader, decoded, face_fit, fit, open_images
 from translate.smooth import smoothed
-from translate.training.config import Augment, Source
+from translate.training.data_settings import Augment, Source
 from translate.view import Asked, look
 
 

@@ -34,8 +34,9 @@ from translate.guide import ScaledEnergy
 from translate.image_io import to_array
 from translate.training import checkpoint
 from translate.training.card import model_card
-from translate.training.config import Recipe, Source
+from translate.training.config import Recipe
 from translate.training.data import batches, first_images, load_images
+from translate.training.data_settings import Source
 from translate.training.samples import walk
 from translate.view import Asked, looked_for
 

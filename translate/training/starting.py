@@ -57,7 +57,7 @@ class Start:
     @property
     def aligned(self) -> bool:
         """Whether targets are cut around their faces, as photos are."""
-        return self.faces >= ALIGNED
+        return self.recipe.data.p_data[0].framing == "face"
 
 
 def start(

@@ -23,8 +23,9 @@ from translate.shaping import l2_norm
 from translate.training import checkpoint
 from translate.training.beginnings import grown, take_over
 from translate.training.checkpoint import Position
-from translate.training.config import Augment, Recipe, Source, Stage
+from translate.training.config import Recipe, Stage
 from translate.training.data import Mix, load_images
+from translate.training.data_settings import Augment, Source
 from translate.training.losses import auc
 from translate.training.objectives import Objectives
 from translate.training.report import Report
