@@ -134,6 +134,11 @@ def test_a_missing_required_field_is_named(folder: Path) -> None:
         ({"pgd": {"steps": 1, "step_size": 1, "shade": 1}, "format": 12}, "shade and pgd.bare"),
         ({"pgd": {"steps": 1, "step_size": 1, "bare": 1}, "format": 12}, "pgd.bare need 13"),
         ({"pgd": {"steps": 1, "step_size": 1, "bare": 1.5}}, "pgd.bare"),
+        (
+            {"pgd": {"steps": 1, "step_size": 1, "burning": 0.5}, "format": 13},
+            "pgd.burning needs 14",
+        ),
+        ({"pgd": {"steps": 1, "step_size": 1, "burning": 2}}, "pgd.burning"),
         ({"pgd": {"steps": 1, "step_size": 1, "exposure": 0}}, "pgd.exposure"),
         ({"pgd": {"steps": 1, "step_size": 1, "total_variation": 1.0}}, "less than 1"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),

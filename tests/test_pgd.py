@@ -23,7 +23,7 @@ from translate.errors import SettingsError
 from translate.guide import blend, seen_from
 from translate.pgd import attack, descend
 from translate.pgd_settings import PGD
-from translate.shaping import EDGE, unlocked, variation_slope
+from translate.shaping import AROUND, EDGE, LIGHT_EDGE, dimming, unlocked, variation_slope
 from translate.smooth import flattened, slow_part, smoothed
 
 SHAPE = (3, 3, 5, 6)
@@ -796,6 +796,48 @@ def test_bright_pictures_sink_to_the_exposure_and_dark_ones_stay():
     assert bool((end.x[0, ..., :4] < source[0, ..., :4]).all())
 
 
+def test_burning_brings_bright_places_down_and_leaves_dark_ones_and_edges():
+    ground, sky = 0.3, 0.9
+    source = torch.full((1, 3, 48, 48), ground)
+    source[..., :24, :] = sky
+    source[..., 31:33, 31:33] += 0.1  # a window: what is fine stays as it is beside its place
+    still = PGD(steps=4, step_size=1e-9, exposure=0.25, burning=1.0)
+
+    def energy(x):
+        return x.flatten(1).sum(1)
+
+    *_, end = descend(energy, source, still)
+    fallen = end.x / source
+    assert float(fallen[..., :20, :].mean()) == pytest.approx(0.25 / sky, rel=0.03)
+    assert float(fallen[..., 40:, :20].mean()) == pytest.approx(0.25 / ground, rel=0.03)
+    lit = end.x[0, 0]
+    assert float(lit[31, 31] / lit[31, 12]) == pytest.approx(0.4 / 0.3, rel=0.05)
+    assert float(abs(lit[23] - 0.25).max()) < 0.05  # hardly a halo where the sky ends
+    assert float(abs(lit[24, :20] - 0.25).max()) < 0.05
+    dark = PGD(steps=4, step_size=1e-9, exposure=0.5, burning=1.0)
+    *_, end = descend(energy, source, dark)
+    torch.testing.assert_close(end.x[..., 40:, :20], source[..., 40:, :20], rtol=1e-4, atol=0)
+    torch.testing.assert_close(attack(energy, source, dark), end.x)
+
+
+def test_burning_is_the_light_around_in_numpy():
+    x = images(7, (2, 3, 24, 36)).double()
+    found = dimming(x, 0.2, 0.7)
+    radius = round(AROUND * math.sqrt(24 * 36))
+    for picture in range(2):
+        grey = x[picture].mean(dim=0).numpy()
+        light = grey.mean() ** 0.3 * guided(grey, LIGHT_EDGE, radius) ** 0.7
+        expected = np.minimum(0.2 / light, 1)
+        np.testing.assert_allclose(found[picture, 0].numpy(), expected, rtol=1e-9)
+    assert dimming(x, 0.2).shape == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize("burning", [-0.1, 1.1, math.nan])
+def test_burning_is_checked(burning):
+    with pytest.raises(SettingsError, match="burning"):
+        PGD(steps=1, step_size=1.0, burning=burning)
+
+
 @pytest.mark.parametrize("exposure", [0.0, 1.1, math.nan])
 def test_exposure_is_checked(exposure):
     with pytest.raises(SettingsError, match="exposure"):
@@ -998,13 +1040,14 @@ def test_total_variation_takes_the_noise_and_leaves_the_edges():
     assert edge[1] > 0.9 * edge[0]
 
 
-def guided(channel, edge):
+def guided(channel, edge, radius=2):
     """The guided filter of one channel by itself in NumPy, window by window."""
     height, width = channel.shape
     share, shift, out = (np.zeros_like(channel) for _ in range(3))
 
     def window(values, y, x):
-        return values[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3]
+        rows, columns = (slice(max(0, i - radius), i + radius + 1) for i in (y, x))
+        return values[rows, columns]
 
     for y, x in np.ndindex(height, width):
         spread = window(channel, y, x).var()

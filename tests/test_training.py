@@ -818,6 +818,20 @@ def test_blur_reaches_its_share_of_the_images_and_keeps_their_mean():
     assert torch.allclose(mixed.mean(), plain.mean(), atol=2e-3)
 
 
+def test_burning_darkens_its_share_of_the_images_where_they_are_bright():
+    x = torch.full((64, 3, 32, 32), 0.1)
+    x[..., :16, :] = 0.9
+    still = {"flip": 0.0, "crop": 0.0}
+    mixed = augmented(x, Augment(**still, burning=0.5), torch.Generator().manual_seed(1))
+    bright, dark = mixed[..., :12, :].mean(dim=(1, 2, 3)), mixed[..., 20:, :].mean(dim=(1, 2, 3))
+    changed = bright < 0.89
+    assert 16 < int(changed.sum()) < 48
+    assert torch.allclose(mixed[~changed], x[~changed], atol=1e-6)
+    assert 0.1 < float(bright[changed].min()) < float(bright[changed].max()) < 0.6
+    assert float(bright[changed].std()) > 0.05  # each to a light of its own
+    assert float(abs(dark - 0.1).max()) < 0.01
+
+
 def test_its_share_of_updates_looks_from_further_off_and_k_waits(new_trainer):
     table = tomllib.loads(TOY)
     final = {**table["stages"][1], "updates": 40, "k_start": 0, "updates_per_k": 2, "k_max": 9}

@@ -27,9 +27,9 @@ WEIGHTS_FILE = "model.safetensors"
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
 # `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
-# `shade` and `bare`.
+# `shade` and `bare`; 14 its `burning`.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 13
+CARD_FORMAT = 14
 MAX_CARD_BYTES = 1_000_000
 LARGEST_EYES = 4.0  # times as tall: `Domain.face_eyes`
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
@@ -52,7 +52,7 @@ class Descent(BaseModel):
             (`translate.guide.seen_from`): for targets that are the same in a mirror.
         together: whether each move follows the mean energy of all members; else they take turns.
         smooth: sigma of the blur that the walk sets out from, in pixels at the network's size.
-        exposure: see `pgd_settings.PGD`.
+        exposure, burning: see `pgd_settings.PGD`.
         tone_lock, colour_lock, shade, headroom, footroom, total_variation: see `pgd_settings.PGD`;
             what is slow there is wider than `TONE` of the picture.
         flatten: see `pgd_settings.PGD`.
@@ -70,6 +70,7 @@ class Descent(BaseModel):
     together: bool = False
     smooth: float = Field(default=0.0, ge=0, le=64)
     exposure: float = Field(default=1.0, gt=0, le=1)
+    burning: Unit = 0.0
     tone_lock: Unit = 0.0
     colour_lock: Unit = 0.0
     shade: Unit = 0.0
@@ -227,7 +228,7 @@ class Domain(BaseModel):
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
                 "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
-                "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13"
+                "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13, pgd.burning needs 14"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -246,6 +247,8 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if pgd.burning:
+        return 14
     if pgd.shade or pgd.bare:
         return 13
     if pgd.despeckle:

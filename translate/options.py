@@ -30,6 +30,7 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         decay=descent.decay,
         smooth=descent.smooth,
         exposure=descent.exposure,
+        burning=descent.burning,
         tone_sigma=TONE * math.sqrt(height * width),
         tone_lock=descent.tone_lock,
         colour_lock=descent.colour_lock,

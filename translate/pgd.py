@@ -245,7 +245,7 @@ def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None, bare: Tenso
     if bare is not None:
         place = cleared(place, pgd.bare * bare)
     if pgd.exposure < 1:
-        place = place * dimming(source, pgd.exposure) ** (1 / DIMMING)
+        place = place * dimming(source, pgd.exposure, pgd.burning) ** (1 / DIMMING)
     return x if place is x else _project(place, source, pgd, mask)
 
 

@@ -28,6 +28,10 @@ class PGD:
         exposure: in (0,1]; mean value that a brighter picture is brought down to, all its values
             by one factor, in the course of the first `DIMMING` moves, beside those moves: day for
             night. A dark walk sets out from there, and no white sky has to lose its light first.
+        burning: in [0,1]; how much of that is local, as printers burn in a bright sky: at 0 one
+            factor for the whole picture, at 1 each place that is brighter comes down to that light,
+            along its edges (`translate.shaping.dimming`). No night sky is brighter than its
+            streets.
         tone_lock: in [0,1]; share of the gradient's slow part that every move leaves out, so that
             broad light and colour stay the source's and the whole length of a move goes into
             structure. The slow part is positive semidefinite, so the move still leads downhill.
@@ -68,6 +72,7 @@ class PGD:
     random_start: float = 0.0
     smooth: float = 0.0
     exposure: float = 1.0
+    burning: float = 0.0
     tone_lock: float = 0.0
     colour_lock: float = 0.0
     shade: float = 0.0
@@ -96,6 +101,8 @@ class PGD:
             raise SettingsError(f"smooth is {self.smooth}; use 0 or more")
         if not 0 < self.exposure <= 1:
             raise SettingsError(f"exposure is {self.exposure}; use a number above 0, 1 at most")
+        if not 0 <= self.burning <= 1:
+            raise SettingsError(f"burning is {self.burning}; use a number from 0 to 1")
         if not 0 <= self.tone_lock <= 1:
             raise SettingsError(f"tone_lock is {self.tone_lock}; use a number from 0 to 1")
         if not 0 <= self.colour_lock <= 1:

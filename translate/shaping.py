@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from translate.smooth import slow_part
+from translate.smooth import flattened, slow_part
 
 TINY = 1e-12  # keeps 0/0 away from zero gradients and zero distances
 EDGE = 0.02  # differences between neighbours, in [0,1] pixels, that total variation takes for noise
+
+AROUND = 1 / 12  # of a picture's side: radius of what lies around a pixel, to `dimming`
+LIGHT_EDGE = 0.14  # differences of light, of 1, that `dimming` takes for edges
 
 
 def l2_norm(x: Tensor) -> Tensor:
@@ -51,9 +55,27 @@ def room(x: Tensor, headroom: float, footroom: float) -> Tensor:
     return most.mul_(x.mul(footroom).add_(1 - footroom)) if footroom > 0 else most
 
 
-def dimming(x: Tensor, exposure: float) -> Tensor:
-    """(N,C,H,W) -> (N,1,1,1): the factor, 1 at most, that brings each mean down to `exposure`."""
-    return (exposure / x.mean(dim=(1, 2, 3), keepdim=True).clamp_min(TINY)).clamp_max(1.0)
+def dimming(x: Tensor, exposure: Tensor | float, burning: float = 0.0) -> Tensor:
+    """The factor, 1 at most, that brings the light of a picture down to `exposure`.
+
+    What is bright is told by the light around each pixel, as a filter that keeps edges smooths it:
+    local adaptation (Reinhard et al. 2002) without halos at roofs.
+
+    Args:
+        x: (N,3,H,W) in [0,1].
+        exposure: mean light, above 0, one for all or (N,1,1,1).
+        burning: how far the light around a pixel counts instead of the picture's mean, in [0,1].
+
+    Returns:
+        (N,1,1,1), or (N,1,H,W) with burning.
+    """
+    light = x.mean(dim=(1, 2, 3), keepdim=True).clamp_min_(TINY)
+    if burning > 0:
+        grey = x.mean(dim=1, keepdim=True)
+        radius = round(AROUND * math.sqrt(x.shape[2] * x.shape[3]))
+        around = flattened(grey, LIGHT_EDGE, radius).clamp_min_(TINY)
+        light = light ** (1 - burning) * around**burning
+    return (exposure / light).clamp_max(1.0)
 
 
 def variation_slope(x: Tensor) -> Tensor:

@@ -9,31 +9,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-FLAT_RADIUS = 2  # pixels from the middle to the side of the windows of `flattened`
+FLAT_RADIUS = 2  # pixels, of `flattened` for the texture of faces
 
 
-def flattened(x: Tensor, edge: float) -> Tensor:
+def flattened(x: Tensor, edge: float, radius: int = FLAT_RADIUS) -> Tensor:
     """Each channel with its fine differences flattened and its edges kept.
 
-    The guided filter (He, Sun and Tang 2010) of a picture by itself: in each window of 5 pixels,
-    the line a·x + b with the least Σ (a·x + b − x)² + edge²·a². Where values spread less than
-    `edge`, that is about their mean.
+    The guided filter (He, Sun and Tang 2010) of a picture by itself: in each window, the line
+    a·x + b with the least Σ (a·x + b − x)² + edge²·a². Where values spread less than `edge`, that
+    is about their mean.
 
     Args:
         x: (N,C,H,W) float.
         edge: standard deviation in a window, in the unit of x, that is halfway to being kept; 0
             keeps everything.
+        radius: pixels from the middle to the side of a window.
 
     Returns:
         (N,C,H,W), its values within those of x but for rounding.
     """
     if edge == 0:
         return x
-    part = 1 / _sums(torch.ones_like(x[:1, :1]), FLAT_RADIUS)  # of one pixel in a window's mean
-    mean = _sums(x, FLAT_RADIUS).mul_(part)
-    spread = _sums(x.square(), FLAT_RADIUS).mul_(part).sub_(mean.square()).clamp_min_(0.0)
+    part = 1 / _sums(torch.ones_like(x[:1, :1]), radius)  # of one pixel in a window's mean
+    mean = _sums(x, radius).mul_(part)
+    spread = _sums(x.square(), radius).mul_(part).sub_(mean.square()).clamp_min_(0.0)
     share = spread / (spread + edge * edge)
-    mixed = _sums(share, FLAT_RADIUS).mul_(x).add_(_sums(mean.mul_(1 - share), FLAT_RADIUS))
+    mixed = _sums(share, radius).mul_(x).add_(_sums(mean.mul_(1 - share), radius))
     return mixed.mul_(part)
 
 

@@ -125,7 +125,7 @@ class Recipe(Settings):
         sample_mirrored: whether they look into the mirror in turn, see `Descent`.
         sample_together: whether each of their moves follows all members, see `Descent`.
         sample_smooth: sigma of the blur they set out from, as a share of the size.
-        sample_exposure: mean light they set out with, see `Descent`.
+        sample_exposure, sample_burning: light they set out with, see `Descent`.
         sample_tone_lock, sample_colour_lock: what they keep of the photo, see `Descent`.
         sample_shade: how dark colours keep their hue, see `Descent`.
         sample_headroom, sample_footroom, sample_total_variation: what they avoid, see `Descent`.
@@ -168,6 +168,7 @@ class Recipe(Settings):
     sample_together: bool = False
     sample_smooth: float = Field(default=0.0, ge=0, le=0.2)
     sample_exposure: float = Field(default=1.0, gt=0, le=1)
+    sample_burning: float = Field(default=0.0, ge=0, le=1)
     sample_tone_lock: float = Field(default=0.0, ge=0, le=1)
     sample_colour_lock: float = Field(default=0.0, ge=0, le=1)
     sample_shade: float = Field(default=0.0, ge=0, le=1)
@@ -213,6 +214,7 @@ class Recipe(Settings):
             together=self.sample_together,
             smooth=self.sample_smooth * size,
             exposure=self.sample_exposure,
+            burning=self.sample_burning,
             tone_lock=self.sample_tone_lock,
             colour_lock=self.sample_colour_lock,
             shade=self.sample_shade,

@@ -19,9 +19,13 @@ from translate.errors import InputError, TrainingError
 from translate.framing import DEFAULT_SQUARE, FaceSquare, find_window
 from translate.image_io import to_array
 from translate.imageset import Fit, Images, Reader, decoded, face_fit, fit, open_images
+from translate.shaping import dimming
 from translate.smooth import smoothed
 from translate.training.data_settings import Augment, Source
 from translate.view import Asked, look
+
+BURNT = (0.15, 0.5)  # light of starts whose bright parts have sunk: `Augment.burning`
+BURNING = 0.8  # how far, place by place, as `PGD.burning`
 
 
 def load_images(
@@ -149,7 +153,7 @@ class Mix:
 
 
 def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor:
-    """Flip, crop, brightness and blur, each image its own way, in one resampling.
+    """Flip, crop, light and blur, each image its own way, in one resampling.
 
     Args:
         x: (N,3,H,W) float32 in [0,1].
@@ -176,6 +180,10 @@ def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor
     factor = uniform(*augment.brightness).view(-1, 1, 1, 1).to(x.device)
     grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, mode="bicubic", padding_mode="border", align_corners=False)
+    if augment.burning > 0:
+        burnt = (uniform(0, 1) < augment.burning).view(-1, 1, 1, 1).to(x.device)
+        light = uniform(*BURNT).view(-1, 1, 1, 1).to(x.device)
+        x = torch.where(burnt, x * dimming(x, light, BURNING), x)
     x = (x * factor).clamp_(0.0, 1.0)
     if augment.blur > 0:
         blurred = (uniform(0, 1) < augment.blur).view(-1, 1, 1, 1).to(x.device)

@@ -46,6 +46,8 @@ class Augment(Settings):
         brightness: range of a factor on all pixels.
         blur: probability of a Gaussian blur with a sigma of 1/64 of the picture's side: a start
             without skin texture, as `Descent.smooth` makes it.
+        burning: probability that bright parts sink to a light between 0.15 and 0.5: a start as
+            `Descent.exposure` and `Descent.burning` make it.
     """
 
     flip: float = Field(default=0.5, ge=0, le=1)
@@ -54,6 +56,7 @@ class Augment(Settings):
     crop_ratio: tuple[float, float] = (0.9, 1.1)
     brightness: tuple[float, float] = (1.0, 1.0)
     blur: float = Field(default=0.0, ge=0, le=1)
+    burning: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
