@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from translate import Options, Translator
+from translate import Options, Translator, pasting
 from translate.framing import FaceSquare, Window, extract, find_window
 from translate.generate import generate
 from translate.image_io import read_photo, to_array, to_tensor
@@ -177,6 +177,18 @@ def test_only_drawings_are_inked_and_only_where_lines_show() -> None:
     np.testing.assert_array_equal(
         paste(photo, replace(small, drawn=True), result), paste(photo, small, result)
     )
+
+
+@pytest.mark.usefixtures("head_everywhere")
+def test_what_has_ears_is_enlarged_along_its_lines_too(monkeypatch) -> None:
+    photo, result = np.full((300, 300, 3), SKIN, np.uint8), drawing(100)
+    around = {"left": 0, "top": 0, "width": 300, "height": 300, "face": (150.0, 150.0, 150.0)}
+    window = Window(**around, corners=True, out_width=100, out_height=100)
+    clear = between(paste(photo, window, result))
+    monkeypatch.setattr(
+        pasting, "inked", lambda rgb, size: cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC)
+    )
+    assert clear < 0.8 * between(paste(photo, window, result))
 
 
 def test_squares_are_drawn_where_the_card_says_so_and_scenes_never() -> None:

@@ -84,8 +84,8 @@ class Window:
     `left`, `top`, `width`, `height` lie inside the photo, but for a face near its border: beyond
     that the model sees the edge repeated. `note` is a sentence for the user when
     the window is not what was asked for, else None. `face`: the one it lies around, and `corners`:
-    what is made of it reaches into the upper corners. `usable`: the result belongs into the photo;
-    a face too small or too blurred had better be left alone.
+    what is made of it reaches into the upper corners, and is enlarged along its lines. `usable`:
+    the result belongs into the photo; a face too small or too blurred had better be left alone.
     `drawn`: the result is a drawing, and enlarged as such (`inking.inked`), its hair up to the
     head's outline.
     `scene`: it is the whole photo, and what the model changed is carried up to the photo's own

@@ -7,7 +7,8 @@ Enlarged by interpolation alone, a line becomes a soft band with stairs. Here, a
 the picture is smoothed along its lines, which takes the stairs, and sharpened across them by a
 shock filter (Osher and Rudin 1990), which makes ink of soft bands: a pixel on the dark side of an
 edge moves towards the darkest of its neighbours, one on the light side towards the lightest. Both
-in turn are coherence-enhancing filtering (Weickert 2003; Kyprianidis and Kang 2011).
+in turn are coherence-enhancing filtering (Weickert 2003; Kyprianidis and Kang 2011). Fur is
+enlarged so, too.
 """
 
 from __future__ import annotations

@@ -166,9 +166,9 @@ def _blend_scaled(pasted: Pixels, window: Window, result: Pixels, weights: Float
 
 
 def _sized(result: Pixels, window: Window) -> Pixels:
-    """A result at its window's size."""
+    """A result at its window's size: where that is larger, lines and fur stay clear."""
     size = (window.width, window.height)
-    return inked(result, size) if window.drawn else _scaled(result, size)
+    return inked(result, size) if window.drawn or window.corners else _scaled(result, size)
 
 
 def _scaled(rgb: Pixels, size: tuple[int, int]) -> Pixels:
