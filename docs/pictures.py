@@ -4,8 +4,8 @@ glasses.jpg and the thumbnails anew, with what is bundled now.
     python docs/pictures.py
 
 docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg,
-mirror.jpg, ripples.jpg, rounds.jpg, flattened.jpg, border.jpg, second-cartoon.jpg and mouths.jpg
-show networks, walks or squares of the past, too.
+mirror.jpg, ripples.jpg, rounds.jpg, flattened.jpg, border.jpg, second-cartoon.jpg, second-cat.jpg,
+burnt.jpg and mouths.jpg show networks, walks or squares of the past, too.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def test_any_larger_size(size) -> None:
 
 
 @pytest.mark.usefixtures("head_everywhere")
-def test_only_drawings_are_inked_and_only_where_lines_show() -> None:
+def test_drawings_are_inked_and_only_where_lines_show() -> None:
     photo, result = np.full((300, 300, 3), SKIN, np.uint8), drawing(100)
     window = Window(left=0, top=0, width=300, height=300, out_width=100, out_height=100)
     np.testing.assert_array_equal(

@@ -1,4 +1,4 @@
-"""The bundled `night` on a day's photo: the sky is dark, and what shines is near the ground."""
+"""The bundled `night` on a day's photo: the upper sky is dark, and below it there are lights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from translate import Translator
+from translate.hub import open_domain
 from translate.srgb import LUMA
+from translate.training.config import load_recipe
 
 TEMPLE = Path(__file__).parents[1] / "examples" / "temple.jpg"
 
@@ -32,3 +34,11 @@ def test_a_white_sky_falls_dark_and_the_ground_is_lit(burning: float | None) -> 
     assert (np.percentile(dark[sky], 95) < 80) == (burning is None)
     assert dark[sky].mean() < 100
     assert np.percentile(dark[200:], 99) > 180
+
+
+def test_its_recipe_walks_as_its_card_does() -> None:
+    card, _ = open_domain("night")
+    descent = load_recipe("night").descent_at(-1)
+    assert descent.burning > 0
+    assert descent.model_copy(update={"steps": card.pgd.steps}) == card.pgd
+    assert card.format == 14

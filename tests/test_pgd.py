@@ -832,6 +832,36 @@ def test_burning_is_the_light_around_in_numpy():
     assert dimming(x, 0.2).shape == (2, 1, 1, 1)
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 1, 1), (2, 3, 4, 4), (1, 3, 3, 200)])
+def test_burning_takes_black_and_tiny_pictures(shape):
+    assert torch.equal(dimming(torch.zeros(shape), 0.3, 0.9), torch.ones(shape[0], 1, *shape[2:]))
+    white = dimming(torch.ones(shape), 0.3, 0.9)
+    torch.testing.assert_close(white, torch.full_like(white, 0.3))
+    still = PGD(steps=4, step_size=1e-9, burning=1.0)  # and exposure 1: no picture is brighter
+    source = images(2, shape)
+    end = attack(lambda x: x.flatten(1).sum(1), source, still)
+    torch.testing.assert_close(end, source, rtol=0, atol=1e-7)
+
+
+def test_burning_keeps_to_the_mask_the_ball_the_box_and_the_batch():
+    source = stripes_and_noise(3)
+    mask = torch.zeros(2, 1, 32, 32, dtype=torch.bool)
+    mask[..., 8:20, 4:30] = True
+    pgd = PGD(steps=5, step_size=0.5, exposure=0.2, burning=0.8, footroom=0.9, eps=3.0)
+
+    def walk(x, m):
+        return list(descend(lambda x: (x * x).flatten(1).sum(1), x, pgd, mask=m))[-1].x
+
+    end = walk(source, mask)
+    assert torch.equal(end[~mask.expand_as(end)], source[~mask.expand_as(end)])
+    assert bool((end < source - 0.01).any())
+    assert 0 <= float(end.min()) <= float(end.max()) <= 1
+    assert float((end - source).flatten(1).norm(dim=1).max()) <= 3.0 + TOLERANCE
+    for index in range(2):
+        one = slice(index, index + 1)
+        torch.testing.assert_close(walk(source[one], mask[one]), end[one], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("burning", [-0.1, 1.1, math.nan])
 def test_burning_is_checked(burning):
     with pytest.raises(SettingsError, match="burning"):

@@ -137,7 +137,7 @@ def export(
     ] = None,
     average: Annotated[
         str | None,
-        typer.Option(help="Domain whose weights are averaged with these: where the run set out."),
+        typer.Option(help="Domain whose weights are averaged with these: earlier ones of the run."),
     ] = None,
     average_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of that domain's weights in the average.")

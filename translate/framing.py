@@ -58,7 +58,8 @@ class FaceSquare:
             selfies").
         centre: where the middle of the box lies in it: fraction from the top.
         corners: what the targets show reaches into the upper corners, as the ears of a cat do, so
-            the upper half of results is pasted as a square, beyond the head's outline.
+            the upper half of results is pasted as a square, beyond the head's outline; what is
+            enlarged is so along its lines (`translate.inking`): fur.
         drawn: the targets are drawings, so results are enlarged with clear lines
             (`translate.inking`), those of squares without a face, too.
     """

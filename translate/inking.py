@@ -24,7 +24,7 @@ from translate.smooth import FLAT_RADIUS
 Pixels = npt.NDArray[np.uint8]
 Places = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]  # as `cv2.remap` takes them
 
-LARGEST = 4  # times as large as it is: beyond that a drawing is interpolated
+LARGEST = 4  # times as large as it is: beyond that it is interpolated
 
 _FLAT = 0.06  # differences below it, of 1, are ripples
 _DOT = 5  # pixels: a colour that fills less than half of such a square is none of the drawing's
@@ -41,7 +41,7 @@ def calmed(rgb: Pixels) -> Pixels:
 
 
 def inked(rgb: Pixels, size: tuple[int, int]) -> Pixels:
-    """A calm drawing, (h,w,3), at another (width, height) and with clear lines.
+    """A calm drawing, or fur, (h,w,3), at another (width, height) and with clear lines.
 
     Doubled once, or twice where that is nearer, so up to `LARGEST`; what is left is interpolated.
     Made smaller it is averaged: lines get clear by themselves.

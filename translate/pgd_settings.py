@@ -25,13 +25,14 @@ class PGD:
             needs a generator.
         smooth: sigma in pixels of the Gaussian blur that the first move sets out from, ≥ 0; the
             blur takes away what the walk would have to, as skin texture on the way to a drawing.
-        exposure: in (0,1]; mean value that a brighter picture is brought down to, all its values
-            by one factor, in the course of the first `DIMMING` moves, beside those moves: day for
-            night. A dark walk sets out from there, and no white sky has to lose its light first.
-        burning: in [0,1]; how much of that is local, as printers burn in a bright sky: at 0 one
-            factor for the whole picture, at 1 each place that is brighter comes down to that light,
-            along its edges (`translate.shaping.dimming`). No night sky is brighter than its
-            streets.
+        exposure: in (0,1]; mean light that a brighter picture is brought down to, all its values by
+            one factor (but see `burning`), in the course of the first `DIMMING` moves, beside those
+            moves: day for night. A dark walk sets out from there, and no white sky has to lose its
+            light first.
+        burning: in [0,1]; how far that factor follows the light around each place instead of the
+            picture's mean, along the edges, as printers burn in a bright sky
+            (`translate.shaping.dimming`): no night sky is brighter than its streets. In dark
+            pictures, too; where `exposure` is 1 it does nothing.
         tone_lock: in [0,1]; share of the gradient's slow part that every move leaves out, so that
             broad light and colour stay the source's and the whole length of a move goes into
             structure. The slow part is positive semidefinite, so the move still leads downhill.
@@ -146,4 +147,5 @@ class PGD:
             random_start=0.0,
             smooth=self.smooth if index == 0 else 0.0,
             exposure=self.exposure if index < DIMMING else 1.0,
+            burning=self.burning if index < DIMMING else 0.0,
         )

@@ -13,6 +13,7 @@ from translate.smooth import flattened, slow_part
 TINY = 1e-12  # keeps 0/0 away from zero gradients and zero distances
 EDGE = 0.02  # differences between neighbours, in [0,1] pixels, that total variation takes for noise
 
+# By eye on eighteen day scenes:
 AROUND = 1 / 12  # of a picture's side: radius of what lies around a pixel, to `dimming`
 LIGHT_EDGE = 0.14  # differences of light, of 1, that `dimming` takes for edges
 
@@ -56,10 +57,11 @@ def room(x: Tensor, headroom: float, footroom: float) -> Tensor:
 
 
 def dimming(x: Tensor, exposure: Tensor | float, burning: float = 0.0) -> Tensor:
-    """The factor, 1 at most, that brings the light of a picture down to `exposure`.
+    """The factor that brings the light of a picture down to `exposure`: with its mean light and the
+    light around each pixel, exposure / (mean^(1 − burning) · around^burning), 1 at most.
 
-    What is bright is told by the light around each pixel, as a filter that keeps edges smooths it:
-    local adaptation (Reinhard et al. 2002) without halos at roofs.
+    The light around is what a filter that keeps edges leaves of the picture's grey: local
+    adaptation (Reinhard et al. 2002) with hardly a halo at roofs.
 
     Args:
         x: (N,3,H,W) in [0,1].
@@ -72,7 +74,7 @@ def dimming(x: Tensor, exposure: Tensor | float, burning: float = 0.0) -> Tensor
     light = x.mean(dim=(1, 2, 3), keepdim=True).clamp_min_(TINY)
     if burning > 0:
         grey = x.mean(dim=1, keepdim=True)
-        radius = round(AROUND * math.sqrt(x.shape[2] * x.shape[3]))
+        radius = max(1, round(AROUND * math.sqrt(x.shape[2] * x.shape[3])))
         around = flattened(grey, LIGHT_EDGE, radius).clamp_min_(TINY)
         light = light ** (1 - burning) * around**burning
     return (exposure / light).clamp_max(1.0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-FLAT_RADIUS = 2  # pixels, of `flattened` for the texture of faces
+FLAT_RADIUS = 2  # pixels, of `flattened` unless another is asked for
 
 
 def flattened(x: Tensor, edge: float, radius: int = FLAT_RADIUS) -> Tensor:

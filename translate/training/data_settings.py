@@ -46,8 +46,8 @@ class Augment(Settings):
         brightness: range of a factor on all pixels.
         blur: probability of a Gaussian blur with a sigma of 1/64 of the picture's side: a start
             without skin texture, as `Descent.smooth` makes it.
-        burning: probability that bright parts sink to a light between 0.15 and 0.5: a start as
-            `Descent.exposure` and `Descent.burning` make it.
+        burning: probability that bright parts sink, before `brightness`, to a light drawn from
+            `data.BURNT`: a start as `Descent.exposure` and `Descent.burning` make it.
     """
 
     flip: float = Field(default=0.5, ge=0, le=1)

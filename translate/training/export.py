@@ -88,10 +88,11 @@ def export(
         recipe: newer texts and sampling settings than the checkpoint's own; the network is the
             checkpoint's.
         joined: a model whose networks become members beside the checkpoint's.
-        averaged: a model whose weights are averaged with the checkpoint's, which set out from them:
-            what both draw stays, and much of what either gets wrong goes (Wortsman et al. 2022,
-            "Robust fine-tuning of zero-shot models"). Of all means the one in half precision is
-            taken: everything is measured on it, and packing it changes nothing.
+        averaged: a model whose weights are averaged with the checkpoint's, which set out from them
+            or had them earlier in its run: what both draw stays, and much of what either gets wrong
+            goes (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). Of all means the
+            one in half precision is taken: everything is measured on it, and packing it changes
+            nothing.
         averaged_share: in [0,1]; share of that model's weights in the mean.
 
     Raises:

@@ -226,7 +226,7 @@ class Trainer:
             return pgd
         sampled = self._translation()
         short = replace(sampled, steps=pgd.steps, step_size=length)
-        return replace(short, smooth=0.0, exposure=1.0, flatten=0.0, despeckle=0.0)
+        return replace(short, smooth=0.0, exposure=1.0, burning=0.0, flatten=0.0, despeckle=0.0)
 
     def _translation(self) -> PGD:
         size = self.stage.size
