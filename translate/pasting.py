@@ -114,7 +114,7 @@ def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result:
     weights *= _hair_fading(radius) if window.drawn else _fading(radius, _HEAD_ENDS)
     if window.drawn:
         result = np.minimum(result, _most_light(rgb, window, face))
-    _blend_scaled(pasted, window, result, weights)
+    _blend_scaled(pasted, window, _sized(result, window), weights)
 
 
 def _most_light(rgb: Pixels, window: Window, face: Face) -> Pixels:
@@ -140,10 +140,13 @@ def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result
     near = _near_head(rgb, window, face, size)
     drawn, lit = _fading(radius, _EDGE_ENDS) * near, _fading(radius, _TONE_ENDS) * near
     # Two blends that make photo·(1 − drawn) + unlit·(drawn − lit) + result·lit.
-    unlit = _in_photos_light(_scaled(part(pasted, window), size), result)
+    broad = _broad_light(_scaled(part(pasted, window), size), result)
     beside = 1 - (1 - drawn) / np.maximum(1 - lit, np.float32(1e-6))
+    new = _sized(result, window)
+    broad = cv2.resize(broad, (window.width, window.height), interpolation=cv2.INTER_LINEAR)
+    unlit = cast("Pixels", cv2.subtract(new, broad, dtype=cv2.CV_8U))
     _blend_scaled(pasted, window, unlit, cast("Floats", beside))
-    _blend_scaled(pasted, window, result, lit)
+    _blend_scaled(pasted, window, new, lit)
 
 
 def _near_head(rgb: Pixels, window: Window, face: Face, size: tuple[int, int]) -> Floats:
@@ -157,16 +160,16 @@ def _near_head(rgb: Pixels, window: Window, face: Face, size: tuple[int, int]) -
     return cast("Floats", 1 - low + low * soft)
 
 
-def _blend_scaled(pasted: Pixels, window: Window, result: Pixels, weights: Floats) -> None:
-    """Put a result into `pasted`, at the window's size, with weights, (h,w) of any size."""
+def _blend_scaled(pasted: Pixels, window: Window, new: Pixels, weights: Floats) -> None:
+    """Put what is new into `pasted`, at the window's size, with weights, (h,w) of any size."""
     size = (window.width, window.height)
     weights = inside(cast("Floats", cv2.resize(weights, size)), pasted, window)
-    new = inside(_sized(result, window), pasted, window)
+    new = inside(new, pasted, window)
     _mix(part(pasted, window), new, lambda rows: weights[rows])
 
 
 def _sized(result: Pixels, window: Window) -> Pixels:
-    """A result at its window's size: where that is larger, lines and fur stay clear."""
+    """A result at its window's size: lines and fur stay clear where that is no smaller."""
     size = (window.width, window.height)
     return inked(result, size) if window.drawn or window.corners else _scaled(result, size)
 
@@ -186,24 +189,23 @@ def _mix(old: Pixels, new: Pixels, weights: Callable[[slice], Floats]) -> None:
         second[...] = cv2.blendLinear(first, np.ascontiguousarray(second), weight, 1 - weight)
 
 
-def _in_photos_light(photo: Pixels, result: Pixels) -> Pixels:
-    """The lines of the result in the photo's broad light and colour.
+def _broad_light(photo: Pixels, result: Pixels) -> Floats:
+    """What the broad light and colour of a result differ by from the photo's, (h,w,3).
 
-    What broad light changed is the change's guided filter along the edges of the result. Channel by
-    channel: whole planes go through the machine several times faster than broadcast triples do.
+    That is the change's guided filter along the edges of the result. Channel by channel: whole
+    planes go through the machine several times faster than broadcast triples do.
     """
     drawn = [plane.astype(np.float32) for plane in _planes(result)]
     guide = (drawn[0] + drawn[1] + drawn[2]) * np.float32(1 / 3)
     centre = _mean(guide)
     spread = _mean(guide * guide) - centre * centre + _EDGE
-    lit: list[Pixels] = []
+    broad: list[Floats] = []
     for plane, before in zip(drawn, _planes(photo), strict=True):
         change: Floats = plane - before
         level = _mean(change)
         slope = (_mean(guide * change) - centre * level) / spread
-        broad = _mean(slope) * guide + _mean(level - slope * centre)
-        lit.append(np.rint(plane - broad).clip(0, 255).astype(np.uint8))
-    return cast("Pixels", cv2.merge(lit))
+        broad.append(cast("Floats", _mean(slope) * guide + _mean(level - slope * centre)))
+    return cast("Floats", cv2.merge(broad))
 
 
 def _planes(rgb: Pixels) -> list[Pixels]:
