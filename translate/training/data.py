@@ -180,8 +180,8 @@ def augmented(x: Tensor, augment: Augment, generator: torch.Generator) -> Tensor
     factor = uniform(*augment.brightness).view(-1, 1, 1, 1).to(x.device)
     grid = F.affine_grid(theta.to(x.device), list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, mode="bicubic", padding_mode="border", align_corners=False)
-    x = x.clamp_(0.0, 1.0)
     if augment.burning > 0:
+        x = x.clamp_(0.0, 1.0)
         burnt = (uniform(0, 1) < augment.burning).view(-1, 1, 1, 1).to(x.device)
         light = uniform(*BURNT).view(-1, 1, 1, 1).to(x.device)
         x = torch.where(burnt, x * dimming(x, light, BURNING), x)
