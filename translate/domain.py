@@ -27,9 +27,9 @@ WEIGHTS_FILE = "model.safetensors"
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
 # `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
-# `shade` and `bare`; 14 its `burning`.
+# `shade` and `bare`; 14 its `burning`; 15 its `sky`.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 14
+CARD_FORMAT = 15
 MAX_CARD_BYTES = 1_000_000
 LARGEST_EYES = 4.0  # times as tall: `Domain.face_eyes`
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
@@ -58,6 +58,7 @@ class Descent(BaseModel):
         flatten: see `pgd_settings.PGD`.
         despeckle: see `pgd_settings.PGD`; in pixels at the network's size.
         bare: see `pgd_settings.PGD`; around faces only.
+        sky: see `pgd_settings.PGD`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -80,6 +81,7 @@ class Descent(BaseModel):
     flatten: Unit = 0.0
     despeckle: float = Field(default=0.0, ge=0, le=64)
     bare: Unit = 0.0
+    sky: Unit = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -228,7 +230,8 @@ class Domain(BaseModel):
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
                 "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
-                "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13, pgd.burning needs 14"
+                "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13, pgd.burning needs 14, "
+                "pgd.sky needs 15"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -247,6 +250,8 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if pgd.sky:
+        return 15
     if pgd.burning:
         return 14
     if pgd.shade or pgd.bare:

@@ -41,6 +41,7 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         flatten=descent.flatten,
         despeckle=descent.despeckle,
         bare=descent.bare,
+        sky=descent.sky,
     )
 
 

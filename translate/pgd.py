@@ -15,6 +15,7 @@ from translate.guide import Energy, Guide
 from translate.pgd_settings import DIMMING, PGD
 from translate.shaping import (
     TINY,
+    as_one,
     dimming,
     l2_norm,
     room,
@@ -55,6 +56,7 @@ def descend(
     mask: Tensor | None = None,
     shift: Tensor | None = None,
     bare: Tensor | None = None,
+    sky: Tensor | None = None,
     stop: Tensor | float | None = None,
     generator: torch.Generator | None = None,
     measured: bool = True,
@@ -75,6 +77,7 @@ def descend(
         shift: broadcastable to source; added to the picture that the first move sets out from, as
             far as ball, box and mask let it.
         bare: (N,1,H,W) in [0,1], where there is bare skin: see `PGD.bare`.
+        sky: (N,1,H,W) in [0,1], where there is sky: see `PGD.sky`.
         stop: energy, one number or (N,), at or below which an image stays where it is.
         generator: source of randomness for `pgd.random_start`.
         measured: whether every state's energy is wanted. Without it, and without `stop`, a state
@@ -92,7 +95,9 @@ def descend(
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
     if bare is None or pgd.bare == 0:
         bare, pgd = None, replace(pgd, bare=0.0)
-    maps = [each for each in (mask, bare) if each is not None]
+    if sky is None or pgd.sky == 0:
+        sky, pgd = None, replace(pgd, sky=0.0)
+    maps = [each for each in (mask, bare, sky) if each is not None]
     run = run or _directly
     for index in range(pgd.steps + 1):
         moved = None
@@ -128,7 +133,7 @@ def attack(
     Args:
         energy: (N,3,H,W) float32 in [0,1] -> (N,).
         source: (N,3,H,W) float32 in [0,1].
-        pgd: settings; `random_start` and `bare` are not used.
+        pgd: settings; `random_start`, `bare` and `sky` are not used.
         guide: says which energy a move follows.
         run: see `descend`.
 
@@ -136,7 +141,7 @@ def attack(
         (N,3,H,W) float32 in [0,1], detached.
     """
     source = x = source.detach()
-    pgd, run = replace(pgd, bare=0.0), run or _directly
+    pgd, run = replace(pgd, bare=0.0, sky=0.0), run or _directly
     for index in range(pgd.steps):
         followed = (guide(index) if guide else None) or energy
         move = _Move(energy, followed, pgd.at(index), asked=False)
@@ -212,15 +217,18 @@ class _Move:
     ) -> tuple[Tensor, Tensor]:
         """Energy of x, if it is asked for or known anyway, and where the move leads from there.
 
-        Of `descend`'s maps it takes the mask, if there is one, and the bare skin, if it is heeded.
+        Of `descend`'s maps it takes the mask, if there is one, and bare skin and sky, if heeded.
         """
-        *masks, bare = maps if self.pgd.bare > 0 else (*maps, None)
-        mask, energy, followed = (masks or [None])[0], self.energy, self.followed
+        rest = list(maps)
+        sky = rest.pop() if self.pgd.sky > 0 else None
+        bare = rest.pop() if self.pgd.bare > 0 else None
+        mask = rest.pop() if rest else None
+        energy, followed = self.energy, self.followed
         place = _place(x, source, self.pgd, mask, bare)
         value, gradient = value_and_gradient(followed, place)
         if followed != energy or place is not x:
             value = _value(energy, x) if self.asked else torch.full_like(value, math.nan)
-        return value, _moved(place, gradient, length, source, self.pgd, mask)
+        return value, _moved(place, gradient, length, source, self.pgd, mask, sky)
 
 
 def _length(x: Tensor, pgd: PGD, index: int) -> Tensor:
@@ -250,7 +258,13 @@ def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None, bare: Tenso
 
 
 def _moved(
-    x: Tensor, gradient: Tensor, length: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None
+    x: Tensor,
+    gradient: Tensor,
+    length: Tensor,
+    source: Tensor,
+    pgd: PGD,
+    mask: Tensor | None,
+    sky: Tensor | None,
 ) -> Tensor:
     gradient = torch.empty_like(x).copy_(gradient).nan_to_num_(0.0, 0.0, 0.0)  # ordered as x is
     speed = None
@@ -265,6 +279,8 @@ def _moved(
         shade=pgd.shade,
         sigma=pgd.tone_sigma,
     )
+    if sky is not None:
+        gradient = as_one(gradient, sky, pgd.sky)
     if speed is not None:
         gradient = gradient * speed
     if mask is not None:

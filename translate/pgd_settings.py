@@ -60,6 +60,10 @@ class PGD:
         bare: in [0,1]; every move sets out from a picture that has lost this share of its dark
             strokes where a map given to the descent says that there is bare skin
             (`translate.bareness`): no strands of hair over foreheads that have none.
+        sky: in [0,1]; where a map given to the descent says that there is sky (`translate.sky`),
+            this share of the gradient is its mean over all the sky, for each colour, and nothing
+            where that leads lighter: skies fall dark as one, and no lamp stands in them. The
+            move still leads downhill where the sky is all there is to it.
 
     Raises:
         SettingsError: a value is out of range.
@@ -84,6 +88,7 @@ class PGD:
     flatten: float = 0.0
     despeckle: float = 0.0
     bare: float = 0.0
+    sky: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -126,6 +131,8 @@ class PGD:
             raise SettingsError(f"despeckle is {self.despeckle}; use 0 or more")
         if not 0 <= self.bare <= 1:
             raise SettingsError(f"bare is {self.bare}; use a number from 0 to 1")
+        if not 0 <= self.sky <= 1:
+            raise SettingsError(f"sky is {self.sky}; use a number from 0 to 1")
 
     def length(self, index: int) -> float:
         """Length of move `index` (0 is the first)."""

@@ -80,6 +80,14 @@ def dimming(x: Tensor, exposure: Tensor | float, burning: float = 0.0) -> Tensor
     return (exposure / light).clamp_max(1.0)
 
 
+def as_one(gradient: Tensor, sky: Tensor, share: float) -> Tensor:
+    """The gradient (N,3,H,W) with, where there is sky, (N,1,H,W) in [0,1], this share of its mean
+    over the sky; none of what leads lighter: see `PGD.sky`."""
+    area = sky.sum(dim=(2, 3), keepdim=True).clamp_min(TINY)
+    mean = (gradient * sky).sum(dim=(2, 3), keepdim=True).div_(area).clamp_min_(0.0)
+    return gradient.lerp(mean.expand_as(gradient), share * sky)
+
+
 def variation_slope(x: Tensor) -> Tensor:
     """Gradient of the total variation Σ√(d² + EDGE²) over the differences d of neighbours (Rudin,
     Osher, Fatemi 1992): (N,3,H,W) -> (N,3,H,W)."""

@@ -243,6 +243,7 @@ class Translator:
             mask=seen.mask,
             shift=shift,
             bare=seen.bare,
+            sky=seen.sky,
             stop=stop,
             generator=generator,
             measured=measured,

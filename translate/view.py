@@ -19,6 +19,7 @@ from translate.image_io import to_tensor
 from translate.masking import Mask, window_mask
 from translate.options import DEFAULTS, Options
 from translate.relighting import brightening, lightening
+from translate.sky import find_sky
 
 
 class Asked(NamedTuple):
@@ -28,17 +29,25 @@ class Asked(NamedTuple):
         relit: its skin in even light, see `Domain.face_relit`.
         bare: where its skin is bare, see `PGD.bare`.
         eyes: how many times as large its eyes are, see `Domain.face_eyes`.
+        sky: where there is sky around it, or in a scene, see `PGD.sky`.
     """
 
     relit: bool = False
     bare: bool = False
     eyes: float = 1.0
+    sky: bool = False
 
     @classmethod
     def by(cls, domain: Domain, options: Options = DEFAULTS) -> Self:
         """What the walks of a domain ask."""
         eyes = options.eye_size(domain)
-        return cls(relit=domain.face_relit, bare=domain.pgd.bare > 0, eyes=eyes)
+        own = domain.pgd
+        return cls(domain.face_relit, bare=own.bare > 0, eyes=eyes, sky=own.sky > 0)
+
+    @property
+    def of_face(self) -> bool:
+        """Whether any of it is."""
+        return self.relit or self.bare or self.eyes != 1
 
 
 NOTHING = Asked()
@@ -56,12 +65,15 @@ class View:
             eyes (`translate.eyes`); None where that is x.
         bare: (N,1,h,w) float32 in [0,1], 1 where a face shows bare skin (`translate.bareness`);
             None where no walk asks.
+        sky: (N,1,h,w) float32 in [0,1], 1 where there is sky (`translate.sky`); None where no walk
+            asks.
     """
 
     x: Tensor
     mask: Tensor | None = None
     shift: Tensor | None = None
     bare: Tensor | None = None
+    sky: Tensor | None = None
 
     def __getitem__(self, span: slice) -> View:
         """Some of the windows."""
@@ -115,11 +127,11 @@ def look(
 
 
 def around_face(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = None) -> View:
-    """A picture, (h,w,3), with what a walk asks of a face in it; see `look`.
+    """A picture, (h,w,3), with what a walk asks of it and of a face in it; see `look`.
 
     `worn`: (h,w) bool, glasses that it is to dissolve.
     """
-    view = View(to_tensor(rgb))
+    view = View(to_tensor(rgb), sky=_as_map(find_sky(rgb) if asked.sky else None))
     if face is None:
         return view
     lighter = _lighter(rgb, face, worn) if asked.relit else None
@@ -167,6 +179,7 @@ def gathered(views: Sequence[View]) -> View:
         _together([view.mask for view in views], torch.ones(1, 1, *x.shape[2:], dtype=torch.bool)),
         _together([view.shift for view in views], torch.zeros(1, 1, *x.shape[2:])),
         _together([view.bare for view in views], torch.zeros(1, 1, *x.shape[2:])),
+        _together([view.sky for view in views], torch.zeros(1, 1, *x.shape[2:])),
     )
 
 
@@ -188,6 +201,6 @@ def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:
     """
     views: list[View] = []
     for rgb in pictures:
-        faces = find_faces(rgb, every=False) if asked != NOTHING else []
+        faces = find_faces(rgb, every=False) if asked.of_face else []
         views.append(around_face(rgb, faces[0] if faces else None, asked))
     return gathered(views)

@@ -77,15 +77,15 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     lpips, no_lpips = find_lpips(translator.device)
     notes = [n for n in (no_features, no_lpips) if n] + list(features.notes if features else ())
     domain = translator.domain
-    faces = request.kind == "translation" and Asked.by(domain) != NOTHING
-    if faces and domain.face_relit:
+    asked = Asked.by(domain) if request.kind == "translation" else NOTHING
+    if asked.relit:
         notes.append("walks set out from skin in even light where a face is found, as in photos")
-    if faces and domain.face_eyes > 1:
-        notes.append(
-            f"walks set out from eyes {domain.face_eyes:g} times as tall, where there is a face"
-        )
-    if faces and domain.pgd.bare > 0:
+    if asked.eyes > 1:
+        notes.append(f"walks set out from eyes {asked.eyes:g} times as tall, where there is a face")
+    if asked.bare:
         notes.append("bare skin is kept bare where a face is found, as in photos")
+    if asked.sky:
+        notes.append("skies change as one where they are found, as in photos")
     sets = {"source": request.source, "target": request.target}
     if request.training is not None:
         sets["training"] = request.training
@@ -95,7 +95,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         "states": states,
         "features": None if features is None else [features.name, features.sha256],
         "lpips": lpips is not None,
-        "asked": Asked.by(domain)._asdict() if faces else None,
+        "asked": None if asked == NOTHING else asked._asdict(),
         "sheet": request.sheet,
     }
     job = Job(request.out, settings, overwrite=request.overwrite)
@@ -111,7 +111,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         job,
         batch_size=request.batch_size,
         kept=request.sheet,
-        faces=faces,
+        asked=asked,
         small=0 if request.training is None else NEIGHBOUR_SIZE,
     ):
         if isinstance(found, Progress):

@@ -75,7 +75,7 @@ def walk(
     *,
     batch_size: int,
     kept: int,
-    faces: bool = False,
+    asked: Asked = NOTHING,
     small: int = 0,
 ) -> Iterator[Progress | Arrays]:
     """Descend every image once; finished batches are kept in the job.
@@ -91,7 +91,7 @@ def walk(
         job: keeps finished batches.
         batch_size: images at a time.
         kept: of so many first images the pictures are kept.
-        faces: whether they are looked for, so that their skin is seen to as in photos.
+        asked: of each image and of the face in it, as of photos.
         small: pixels at which all pictures of the highest strength are kept; 0 keeps none.
 
     Yields:
@@ -105,7 +105,7 @@ def walk(
         if part is None:
             pixels = source.pixels[span]
             pictures: dict[int | str, Images] = {}
-            for index, found in _pictures(translator, pixels, states, faces):
+            for index, found in _pictures(translator, pixels, states, asked):
                 pictures |= found
                 yield Progress(what="walk", done=number * moves + index, total=len(chunks) * moves)
             part = _measured(translator, pixels, list(pictures.values()), meter)
@@ -119,11 +119,10 @@ def walk(
 
 
 def _pictures(
-    translator: Translator, pixels: Images, states: Sequence[int], faces: bool
+    translator: Translator, pixels: Images, states: Sequence[int], asked: Asked
 ) -> Iterator[tuple[int, dict[int | str, Images]]]:
     """8-bit pictures (N,H,W,3) at the wanted states, and at the end where `auto` stops."""
     stop = translator.domain.calibration.target
-    asked = Asked.by(translator.domain) if faces else NOTHING
     seen = looked_for(pixels, asked).to(translator.device)
     auto = seen.x
     active = torch.ones(len(auto), dtype=torch.bool, device=auto.device)

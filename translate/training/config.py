@@ -134,6 +134,7 @@ class Recipe(Settings):
             the size.
         sample_bare: how much of the dark strokes on bare skin goes, see `Descent`; not in training,
             where no faces are looked for.
+        sample_sky: how far skies change as one, see `Descent`; not in training either.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -178,6 +179,7 @@ class Recipe(Settings):
     sample_flatten: float = Field(default=0.0, ge=0, le=1)
     sample_despeckle: float = Field(default=0.0, ge=0, le=0.2)
     sample_bare: float = Field(default=0.0, ge=0, le=1)
+    sample_sky: float = Field(default=0.0, ge=0, le=1)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
     remarks: str = ""
@@ -224,6 +226,7 @@ class Recipe(Settings):
             flatten=self.sample_flatten,
             despeckle=self.sample_despeckle * size,
             bare=self.sample_bare,
+            sky=self.sample_sky,
         )
 
     def network_at(self, stage: int) -> NetworkConfig:

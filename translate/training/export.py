@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -38,7 +38,7 @@ from translate.training.config import Recipe
 from translate.training.data import batches, first_images, load_images
 from translate.training.data_settings import Source
 from translate.training.samples import walk
-from translate.view import Asked, looked_for
+from translate.view import Asked, View, looked_for
 
 HALF_TOLERANCE = 2 / 255  # largest change of a translated pixel that half precision may make
 PROBE = 16  # photos that this is tried on
@@ -131,7 +131,12 @@ def export(
 
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     descent = recipe.descent_at(stage)
-    asked = Asked(relit=recipe.face_relit, bare=descent.bare > 0, eyes=recipe.face_eyes)
+    asked = Asked(
+        relit=recipe.face_relit,
+        bare=descent.bare > 0,
+        eyes=recipe.face_eyes,
+        sky=descent.sky > 0,
+    )
     measured = _walk(energy, source, descent, model.config.members, device, asked)
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
@@ -206,7 +211,7 @@ def _packed(model: EnergyModel, descent: Descent, source: Tensor) -> dict[str, T
         tried = EnergyModel(model.config)
         tried.load_state_dict(weights)
         frozen = tried.frozen(source.device, torch.float32)
-        return [step.x for step in walk(frozen.energy, source, descent, len(model.networks))]
+        return [step.x for step in walk(frozen.energy, View(source), descent, len(model.networks))]
 
     exact = model.state_dict()
     halves = {k: v.half() for k, v in exact.items()}
@@ -273,7 +278,7 @@ def _walk(
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
         x, seen = placed(batch, device), looked_for(to_array(batch), asked).to(device)
-        states = list(walk(energy, x, descent, members, seen.shift, seen.bare))
+        states = list(walk(energy, replace(seen, x=x), descent, members))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]

@@ -16,26 +16,24 @@ from translate.guide import ScaledEnergy, seen_from
 from translate.image_io import write_image
 from translate.options import own_pgd
 from translate.pgd import Step, descend
+from translate.view import View
 
 
 def walk(
     energy: ScaledEnergy,
-    source: Tensor,
+    seen: View,
     descent: Descent,
     members: int = 1,
-    shift: Tensor | None = None,
-    bare: Tensor | None = None,
 ) -> Iterator[Step]:
     """The descent of a recipe, as the program walks it later.
 
     Args:
         energy: `EnergyModel.energy`, in any precision.
-        source: (N,3,H,W) float32 in [0,1], on the model's device.
+        seen: on the model's device.
         descent: settings.
         members: of the energy.
-        shift, bare: see `translate.pgd.descend`.
     """
-    pgd = own_pgd(descent, source.shape[-2], source.shape[-1])
+    pgd = own_pgd(descent, *seen.x.shape[-2:])
     guide = seen_from(
         energy,
         descent.halvings,
@@ -43,7 +41,7 @@ def walk(
         mirrored=descent.mirrored,
         together=descent.together,
     )
-    return descend(energy, source, pgd, guide=guide, shift=shift, bare=bare)
+    return descend(energy, seen.x, pgd, guide=guide, shift=seen.shift, bare=seen.bare, sky=seen.sky)
 
 
 def write_samples(
@@ -65,7 +63,7 @@ def write_samples(
         with autocast(device, dtype):
             return model.energy(images, halvings, member)
 
-    *_, last = walk(energy, x, descent, model.config.members)
+    *_, last = walk(energy, View(x), descent, model.config.members)
     columns = min(12, len(x))
     rows = [
         torch.cat([x[i : i + columns], last.x[i : i + columns]])

@@ -1,0 +1,118 @@
+"""Where a scene shows the sky.
+
+Target scenes may have lights in their upper halves, on facades say, and teach a network to light
+skies too. Where a photo has sky a walk changes it as one: see `PGD.sky`.
+
+What is smooth, light or blue, and reaches the upper border is the sky's, and tells the colours of
+the rest (GrabCut: Rother, Kolmogorov, Blake 2004). A white wall or a sea is now and then taken for
+some.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from translate.framing import Pixels
+from translate.matting import along_edges, grown
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+# By eye on a hundred day scenes:
+_SMALL = 96  # pixels: shorter side of the copy that is looked at
+_AROUND = 1.5  # sigma, in its pixels, of how steep light is around
+_SMOOTH, _CLOUDY = 0.035, 0.06  # steepness, in light of 1 per pixel, of clear and of cloudy skies
+_PALE, _WHITE = (0.28, 1.05), (0.3, 1.1)  # such are lighter: of 1, and of the picture's mean light
+_WARMEST = 0.72  # blue in parts of red: less is no sky
+_BLUE, _GREY = 0.12, 0.25  # blue less red, in parts of light: of blue skies more, of clouds less
+_DUSK = 0.2  # light of blue ones, of 1: less is none
+_LEAST, _MOST = 0.02, 0.9  # of the picture: less and more is none
+_SPECK, _GAP = 3, 7  # pixels: narrower is no sky, narrower gaps in it are
+_SURE, _FAR = 5, 13  # pixels, twice as far within and from what is found so: is sky, is none
+_WINDOW, _EDGE = 9, np.float32(0.0015)  # of the outline, see `along_edges`
+_SHARP = np.float32(1.5)
+
+
+def find_sky(rgb: Pixels) -> Floats:
+    """Where a picture shows the sky. Reseeds OpenCV's generator of this thread.
+
+    Args:
+        rgb: (h,w,3) uint8.
+
+    Returns:
+        (h,w) in [0,1], 1 where it does.
+    """
+    height, width = rgb.shape[:2]
+    scale = _SMALL / min(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cast("Pixels", cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
+    likely = _at_top(_closed(_reaching(_like_sky(small), slice(0, 2))))
+    if not _LEAST < likely.mean() < _MOST:
+        return np.zeros((height, width), np.float32)
+    cut = grown(small, _told(likely), 1)
+    sky = likely if cut is None else _at_top(cut.astype(np.uint8))
+    slope, level = along_edges(_light(small), sky.astype(np.float32), _WINDOW, _EDGE)
+    slope, level = (cv2.resize(plane, (width, height)) for plane in (slope, level))
+    soft = slope * _light(rgb) + level
+    return cast("Floats", ((soft - np.float32(0.5)) * _SHARP + np.float32(0.5)).clip(0, 1))
+
+
+def _like_sky(rgb: Pixels) -> npt.NDArray[np.uint8]:
+    """(h,w) of 0 and 1: what could be sky, wherever it is."""
+    light = _light(rgb)
+    across, down = (cv2.Sobel(light, -1, x, 1 - x, scale=1 / 8) for x in (1, 0))
+    steep = cv2.GaussianBlur(np.hypot(across, down), (0, 0), _AROUND)
+    red, green, blue = (rgb[..., index].astype(np.float32) / 255 for index in range(3))
+    bluish, mean = (blue - red) / (light + np.float32(0.05)), float(light.mean())
+
+    def lighter(least: tuple[float, float]) -> Bools:
+        return light > max(least[0], least[1] * mean)
+
+    pale = lighter(_PALE) & (blue > _WARMEST * red)
+    clear = pale | ((bluish > _BLUE) & (blue >= green) & (light > _DUSK))
+    cloud = lighter(_WHITE) & (abs(bluish) < _GREY)
+    like = (clear & (steep < _SMOOTH)) | (cloud & (steep < _CLOUDY))
+    return cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_OPEN, _square(_SPECK)).astype(np.uint8)
+
+
+def _at_top(places: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Those parts of (h,w) of 0 and 1 that reach the upper border, and what they enclose, such as
+    clouds: all but what reaches the lower border."""
+    sky = _reaching(places, slice(0, 2))
+    return 1 - _reaching(1 - sky, slice(-2, None))
+
+
+def _reaching(places: npt.NDArray[np.uint8], rows: slice) -> npt.NDArray[np.uint8]:
+    _, parts = cv2.connectedComponents(places, connectivity=4)
+    kept = np.unique(parts[rows])
+    return np.isin(parts, kept[kept > 0]).astype(np.uint8)
+
+
+def _closed(places: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(h,w) of 0 and 1 without narrow gaps, as if it went on beyond the border."""
+    edge = _GAP
+    wider = cv2.copyMakeBorder(places, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(wider, cv2.MORPH_CLOSE, _square(_GAP))
+    return closed[edge:-edge, edge:-edge].astype(np.uint8)
+
+
+def _told(likely: npt.NDArray[np.uint8]) -> Pixels:
+    """What `grown` begins with: the sky is what is cut out."""
+    labels = np.where(likely > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[cv2.erode(likely, _square(_SURE)) > 0] = cv2.GC_FGD
+    labels[cv2.dilate(likely, _square(_FAR)) == 0] = cv2.GC_BGD
+    return labels
+
+
+def _light(rgb: Pixels) -> Floats:
+    """(h,w,3) uint8 -> (h,w) in [0,1]."""
+    grey = cast("Pixels", cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+    return grey * np.float32(1 / 255)
+
+
+def _square(side: int) -> npt.NDArray[np.uint8]:
+    return np.ones((side, side), np.uint8)
