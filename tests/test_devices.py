@@ -227,15 +227,17 @@ def test_each_device_has_its_order_of_channels() -> None:
 
 
 @each_device
-def test_replayed_walks_are_the_walks(device: str) -> None:
+@pytest.mark.parametrize("name", ["anime", "night"])
+def test_replayed_walks_are_the_walks(name: str, device: str) -> None:
     """Whole walks as graphs, against the same kernels launched one by one."""
-    translator = Translator.load("anime", device=device)
-    x = windows(translator).to(translator.device)
+    translator = Translator.load(name, device=device)
+    x = windows(Translator.load("anime")).to(translator.device)
     mask = torch.ones(1, 1, *x.shape[-2:], dtype=torch.bool, device=x.device)
     mask[..., : x.shape[-1] // 3] = False
     bare = torch.zeros(1, 1, *x.shape[-2:], device=x.device)
     bare[..., : x.shape[-2] // 2, :] = 1
-    plain, lit = View(x), View(x, mask, torch.full_like(bare, 1.2), bare.expand(len(x), -1, -1, -1))
+    places = bare.expand(len(x), -1, -1, -1)  # of bare skin, or of the sky
+    plain, lit = View(x), View(x, mask, torch.full_like(bare, 1.2), bare=places, sky=places)
     for options, seen in ((Options(), plain), (Options(strength="auto"), plain), (Options(), lit)):
         walks = [list(translator.descend(seen, options)) for _ in range(5)]
         assert (translator._replay.graphs > 0) == (device in CUDA)

@@ -139,6 +139,8 @@ def test_a_missing_required_field_is_named(folder: Path) -> None:
             "pgd.burning needs 14",
         ),
         ({"pgd": {"steps": 1, "step_size": 1, "burning": 2}}, "pgd.burning"),
+        ({"pgd": {"steps": 1, "step_size": 1, "sky": 0.5}, "format": 14}, "pgd.sky needs 15"),
+        ({"pgd": {"steps": 1, "step_size": 1, "sky": 2}}, "pgd.sky"),
         ({"pgd": {"steps": 1, "step_size": 1, "exposure": 0}}, "pgd.exposure"),
         ({"pgd": {"steps": 1, "step_size": 1, "total_variation": 1.0}}, "less than 1"),
         ({"calibration": {"data": [0] * 3, "source": [0] * 21}}, "calibration.data"),

@@ -1,0 +1,210 @@
+"""Skies: where a photo shows one, and what a walk does there."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from translate import Options, Translator
+from translate.errors import SettingsError
+from translate.hub import bundled_domains, open_domain
+from translate.image_io import read_photo
+from translate.pgd import attack, descend
+from translate.pgd_settings import PGD
+from translate.shaping import as_one
+from translate.sky import find_sky
+from translate.training.config import load_recipe
+from translate.view import Asked, View, gathered, look, looked_for
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TEMPLE = EXAMPLES / "temple.jpg"
+
+
+def photo(name: str, size: int = 384) -> np.ndarray:
+    picture = Image.open(EXAMPLES / f"{name}.jpg").convert("RGB")
+    picture.thumbnail((size, size))
+    return np.asarray(picture)
+
+
+def scene(*, cloud: bool = False, tower: bool = True) -> np.ndarray:
+    """A blue sky, lighter towards the horizon, above rough ground; 120x180 pixels."""
+    rough = np.random.default_rng(5).integers(20, 120, (120, 180, 1))
+    rgb = np.repeat(rough, 3, axis=2).astype(np.uint8)
+    rows = np.linspace(0, 1, 70)[:, None, None]
+    rgb[:70] = (np.array((60, 110, 200)) * (1 - rows) + np.array((170, 200, 230)) * rows).round()
+    if cloud:
+        cv2.circle(rgb, (60, 30), 12, (40, 40, 45), -1)
+    if tower:
+        rgb[20:70, 120:140] = np.repeat(rough[20:70, 120:140], 3, axis=2)
+    return rgb
+
+
+def test_a_white_sky_is_found_and_nothing_before_it() -> None:
+    sky = find_sky(photo("temple"))
+    assert sky.dtype == np.float32
+    assert sky.shape == (256, 384)
+    assert 0 <= sky.min() <= sky.max() <= 1
+    assert sky[:80, 220:330].mean() > 0.98
+    assert sky[60:140, 110:160].mean() < 0.01  # the temple
+    assert sky[200:].mean() < 0.01  # trees
+    assert sky[90:140, 345:].mean() < 0.1  # and the one at the side
+
+
+def test_where_there_is_none_none_is_found() -> None:
+    assert not find_sky(photo("coffee")).any()
+    assert not find_sky(scene()[70:]).any()
+
+
+def test_a_blue_sky_ends_at_the_ground_and_at_towers_and_holds_clouds() -> None:
+    for cloud in (False, True):
+        sky = find_sky(scene(cloud=cloud))
+        assert sky[:62, :110].min() > 0.9
+        assert sky[80:].max() < 0.1
+        assert sky[30:66, 125:135].mean() < 0.1
+    assert find_sky(scene(cloud=True, tower=False))[30, 60] > 0.9
+
+
+def test_what_is_all_light_or_all_dark_is_no_sky() -> None:
+    for level in (0, 30, 255):
+        assert not find_sky(np.full((90, 120, 3), level, np.uint8)).any()
+    upside_down = np.ascontiguousarray(scene()[::-1])
+    assert not find_sky(upside_down)[:50].any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (2, 3), (7, 900)])
+def test_any_shape_will_do(shape: tuple[int, int]) -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    sky = find_sky(rgb)
+    assert sky.shape == shape
+    assert np.isfinite(sky).all()
+
+
+def test_the_same_picture_has_the_same_sky() -> None:
+    rgb = photo("temple")
+    first = find_sky(rgb)
+    cv2.setRNGSeed(77)
+    np.testing.assert_array_equal(find_sky(rgb), first)
+    larger = find_sky(photo("temple", 640))
+    assert abs(cv2.resize(larger, first.shape[::-1]) - first).mean() < 0.02
+
+
+def slopes(seed: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    gradient = torch.randn(3, 3, 9, 12, generator=generator, dtype=torch.float64)
+    gradient[0] += 0.5
+    gradient[1, 1] -= 0.7
+    sky = torch.rand(3, 1, 9, 12, generator=generator, dtype=torch.float64)
+    sky[2] = 0  # no sky at all
+    return gradient, sky
+
+
+def test_a_sky_moves_as_one_and_only_darker_in_numpy() -> None:
+    gradient, sky = slopes(3)
+    found = as_one(gradient, sky, 0.8).numpy()
+    for picture in range(3):
+        for colour in range(3):
+            own, weights = gradient[picture, colour].numpy(), sky[picture, 0].numpy()
+            mean = max(float((own * weights).sum()) / max(float(weights.sum()), 1e-12), 0.0)
+            expected = own * (1 - 0.8 * weights) + 0.8 * weights * mean
+            np.testing.assert_allclose(found[picture, colour], expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(found[2], gradient[2].numpy())
+
+
+def glowing(x: Tensor) -> Tensor:
+    """Lighter in the middle column, darker elsewhere."""
+    weights = torch.full((x.shape[-1],), 1.0)
+    weights[x.shape[-1] // 2] = -6.0
+    return (x.mean(dim=1) * weights).flatten(1).sum(1)
+
+
+def test_nothing_glows_in_a_sky() -> None:
+    source = torch.full((2, 3, 16, 16), 0.6)
+    sky = torch.zeros(2, 1, 16, 16)
+    sky[:, :, :8] = 1
+    walk = PGD(steps=3, step_size=0.5, sky=1.0)
+    *_, free = descend(glowing, source, walk)
+    *_, held = descend(glowing, source, walk, sky=sky)
+    assert float(free.x[:, :, :8].max()) > 0.65
+    assert float(held.x[:, :, :8].max()) < 0.6
+    assert float(held.x[:, :, :8].std()) < 1e-6
+    assert float(held.x[:, :, 8:].max()) > 0.65  # lamps stand on the ground
+    *_, unasked = descend(glowing, source, PGD(steps=3, step_size=0.5), sky=sky)
+    assert torch.equal(unasked.x, free.x)
+    assert torch.equal(attack(glowing, source, walk), free.x)
+
+
+def test_a_sky_keeps_to_the_mask_the_ball_the_box_and_the_batch() -> None:
+    generator = torch.Generator().manual_seed(2)
+    source, sky = torch.rand(3, 3, 16, 16, generator=generator), torch.zeros(3, 1, 16, 16)
+    sky[0, :, :8], sky[1, :, :4] = 1, 0.5
+    mask = torch.ones(3, 1, 16, 16, dtype=torch.bool)
+    mask[..., :5] = False
+    pgd = PGD(steps=4, step_size=0.7, sky=0.9, eps=1.5, footroom=0.5, exposure=0.4, burning=0.5)
+
+    def walk(span: slice) -> Tensor:
+        *_, last = descend(glowing, source[span], pgd, sky=sky[span], mask=mask[span])
+        return last.x
+
+    together = walk(slice(None))
+    assert torch.equal(together[..., :5], source[..., :5])
+    assert 0 <= float(together.min()) <= float(together.max()) <= 1
+    assert float((together - source).flatten(1).norm(dim=1).max()) <= 1.5 + 1e-4
+    for index in range(3):
+        alone = walk(slice(index, index + 1))
+        torch.testing.assert_close(alone, together[index : index + 1], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("sky", [-0.1, 1.1, math.nan])
+def test_the_share_is_checked(sky: float) -> None:
+    with pytest.raises(SettingsError, match="sky"):
+        PGD(steps=1, step_size=1.0, sky=sky)
+
+
+def test_only_walks_that_ask_look_for_a_sky(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = {name: open_domain(name)[0] for name in bundled_domains()}
+    assert [name for name, card in cards.items() if card.pgd.sky] == ["night"]
+    assert load_recipe("night").sample_sky == cards["night"].pgd.sky
+    rgb = photo("temple")
+    night = Translator.load("night")
+    (window,) = night.windows(read_photo(TEMPLE))
+    asked = Asked.by(night.domain)
+    assert not asked.of_face
+    seen = look(
+        np.asarray(Image.open(TEMPLE).convert("RGB")), window, keep_glasses=False, asked=asked
+    )
+    assert seen.sky is not None
+    assert seen.sky.shape == (1, 1, *seen.x.shape[-2:])
+    assert float(seen.sky.mean()) > 0.2
+    both = gathered([View(seen.x), seen])
+    assert both.sky is not None
+    assert not both.sky[0].any()
+    torch.testing.assert_close(both.sky[1:], seen.sky)
+    torch.testing.assert_close(both[1:].sky, seen.sky)
+    monkeypatch.setattr("translate.view.find_faces", lambda *_, **__: pytest.fail("a face?"))
+    found = looked_for([rgb], asked)
+    assert found.sky is not None
+    np.testing.assert_array_equal(found.sky[0, 0].numpy(), find_sky(rgb))
+    monkeypatch.setattr("translate.view.find_sky", lambda *_: pytest.fail("a sky?"))
+    assert looked_for([rgb], Asked()).sky is None
+
+
+def test_alone_and_in_a_batch_a_scene_is_the_same() -> None:
+    night = Translator.load("night", dtype="float32")
+    pictures = [photo("temple", 192), photo("temple", 192)[:, ::-1].copy()]
+    alone = [np.asarray(night(picture)) for picture in pictures]
+    views = []
+    for picture in pictures:
+        (window,) = night.windows(read_photo(picture))
+        views.append(look(picture, window, keep_glasses=False, asked=Asked.by(night.domain)))
+    *_, (step, _) = night.descend(gathered(views), Options())
+    for index, picture in enumerate(pictures):
+        *_, frame = night.frames(picture)
+        torch.testing.assert_close(step.x[index], frame.step.x[0], rtol=0, atol=2 / 255)
+        assert np.array_equal(np.asarray(frame.image), alone[index])
