@@ -27,7 +27,8 @@ WEIGHTS_FILE = "model.safetensors"
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
 # `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
-# `shade` and `bare`; 14 its `burning`; 15 its `sky`.
+# `shade` and `bare`; 14 its `burning`; 15 its `sky`
+# and `hair`.
 # A card keeps the lowest format that is enough for it.
 CARD_FORMAT = 15
 MAX_CARD_BYTES = 1_000_000
@@ -59,6 +60,7 @@ class Descent(BaseModel):
         despeckle: see `pgd_settings.PGD`; in pixels at the network's size.
         bare: see `pgd_settings.PGD`; around faces only.
         sky: see `pgd_settings.PGD`.
+        hair: see `pgd_settings.PGD`; around faces only.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -82,6 +84,7 @@ class Descent(BaseModel):
     despeckle: float = Field(default=0.0, ge=0, le=64)
     bare: Unit = 0.0
     sky: Unit = 0.0
+    hair: Unit = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -231,7 +234,7 @@ class Domain(BaseModel):
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
                 "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
                 "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13, pgd.burning needs 14, "
-                "pgd.sky needs 15"
+                "pgd.sky and pgd.hair need 15"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -250,7 +253,7 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
-    if pgd.sky:
+    if pgd.sky or pgd.hair:
         return 15
     if pgd.burning:
         return 14

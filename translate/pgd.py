@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -18,6 +18,7 @@ from translate.shaping import (
     as_one,
     dimming,
     l2_norm,
+    no_lighter,
     room,
     scale_to,
     unlocked,
@@ -57,6 +58,7 @@ def descend(
     shift: Tensor | None = None,
     bare: Tensor | None = None,
     sky: Tensor | None = None,
+    hair: Tensor | None = None,
     stop: Tensor | float | None = None,
     generator: torch.Generator | None = None,
     measured: bool = True,
@@ -78,6 +80,7 @@ def descend(
             far as ball, box and mask let it.
         bare: (N,1,H,W) in [0,1], where there is bare skin: see `PGD.bare`.
         sky: (N,1,H,W) in [0,1], where there is sky: see `PGD.sky`.
+        hair: (N,1,H,W) in [0,1], where there is dark hair: see `PGD.hair`.
         stop: energy, one number or (N,), at or below which an image stays where it is.
         generator: source of randomness for `pgd.random_start`.
         measured: whether every state's energy is wanted. Without it, and without `stop`, a state
@@ -93,11 +96,13 @@ def descend(
     source = source.detach()
     x = _start(source, pgd, mask, generator)
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    if bare is None or pgd.bare == 0:
-        bare, pgd = None, replace(pgd, bare=0.0)
-    if sky is None or pgd.sky == 0:
-        sky, pgd = None, replace(pgd, sky=0.0)
-    maps = [each for each in (mask, bare, sky) if each is not None]
+    asked_of = (
+        ("mask", mask, 1.0),
+        ("bare", bare, pgd.bare),
+        ("sky", sky, pgd.sky),
+        ("hair", hair, pgd.hair),
+    )
+    maps = {name: map_ for name, map_, share in asked_of if map_ is not None and share > 0}
     run = run or _directly
     for index in range(pgd.steps + 1):
         moved = None
@@ -109,8 +114,8 @@ def descend(
             place = x
             if index == 0 and shift is not None:
                 place = _project(x + shift, source, pgd, mask)
-            move = _Move(energy, followed, pgd.at(index), asked and place is x)
-            value, moved = run(move, place, source, _length(x, pgd, index), *maps)
+            move = _Move(energy, followed, pgd.at(index), asked and place is x, tuple(maps))
+            value, moved = run(move, place, source, _length(x, pgd, index), *maps.values())
             if place is not x:
                 value = _value(energy, x)
         if stop is not None:
@@ -133,7 +138,7 @@ def attack(
     Args:
         energy: (N,3,H,W) float32 in [0,1] -> (N,).
         source: (N,3,H,W) float32 in [0,1].
-        pgd: settings; `random_start`, `bare` and `sky` are not used.
+        pgd: settings; `random_start`, and `bare`, `sky` and `hair`, are not used.
         guide: says which energy a move follows.
         run: see `descend`.
 
@@ -141,7 +146,7 @@ def attack(
         (N,3,H,W) float32 in [0,1], detached.
     """
     source = x = source.detach()
-    pgd, run = replace(pgd, bare=0.0, sky=0.0), run or _directly
+    run = run or _directly
     for index in range(pgd.steps):
         followed = (guide(index) if guide else None) or energy
         move = _Move(energy, followed, pgd.at(index), asked=False)
@@ -205,30 +210,26 @@ class _Move:
         followed: the one that leads.
         pgd: see `PGD.at`; of its lengths none is read.
         asked: whether the energy of x is wanted where it costs a look.
+        given: names of the maps that it is called with, of those of `descend`.
     """
 
     energy: Energy
     followed: Energy
     pgd: PGD
     asked: bool
+    given: tuple[str, ...] = ()
 
     def __call__(
         self, x: Tensor, source: Tensor, length: Tensor, *maps: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Energy of x, if it is asked for or known anyway, and where the move leads from there.
-
-        Of `descend`'s maps it takes the mask, if there is one, and bare skin and sky, if heeded.
-        """
-        rest = list(maps)
-        sky = rest.pop() if self.pgd.sky > 0 else None
-        bare = rest.pop() if self.pgd.bare > 0 else None
-        mask = rest.pop() if rest else None
+        """Energy of x, if it is asked for or known anyway, and where the move leads from there."""
+        given = dict(zip(self.given, maps, strict=True))
         energy, followed = self.energy, self.followed
-        place = _place(x, source, self.pgd, mask, bare)
+        place = _place(x, source, self.pgd, given)
         value, gradient = value_and_gradient(followed, place)
         if followed != energy or place is not x:
             value = _value(energy, x) if self.asked else torch.full_like(value, math.nan)
-        return value, _moved(place, gradient, length, source, self.pgd, mask, sky)
+        return value, _moved(place, gradient, length, source, self.pgd, given)
 
 
 def _length(x: Tensor, pgd: PGD, index: int) -> Tensor:
@@ -240,7 +241,7 @@ def _directly(move: _Move, *tensors: Tensor) -> tuple[Tensor, Tensor]:
     return move(*tensors)
 
 
-def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None, bare: Tensor | None) -> Tensor:
+def _place(x: Tensor, source: Tensor, pgd: PGD, given: Mapping[str, Tensor]) -> Tensor:
     """Where a move sets out from: x, or x smoothed, flattened, without specks or strokes on bare
     skin, or darker."""
     place = x
@@ -250,11 +251,11 @@ def _place(x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None, bare: Tenso
         place = flattened(place, pgd.flatten)
     if pgd.despeckle > 0:
         place = despeckled(place, pgd.despeckle)
-    if bare is not None:
-        place = cleared(place, pgd.bare * bare)
+    if "bare" in given:
+        place = cleared(place, pgd.bare * given["bare"])
     if pgd.exposure < 1:
         place = place * dimming(source, pgd.exposure, pgd.burning) ** (1 / DIMMING)
-    return x if place is x else _project(place, source, pgd, mask)
+    return x if place is x else _project(place, source, pgd, given.get("mask"))
 
 
 def _moved(
@@ -263,9 +264,9 @@ def _moved(
     length: Tensor,
     source: Tensor,
     pgd: PGD,
-    mask: Tensor | None,
-    sky: Tensor | None,
+    given: Mapping[str, Tensor],
 ) -> Tensor:
+    mask = given.get("mask")
     gradient = torch.empty_like(x).copy_(gradient).nan_to_num_(0.0, 0.0, 0.0)  # ordered as x is
     speed = None
     if pgd.headroom > 0 or pgd.footroom > 0:
@@ -279,8 +280,10 @@ def _moved(
         shade=pgd.shade,
         sigma=pgd.tone_sigma,
     )
-    if sky is not None:
-        gradient = as_one(gradient, sky, pgd.sky)
+    if "sky" in given:
+        gradient = as_one(gradient, given["sky"], pgd.sky)
+    if "hair" in given:
+        gradient = no_lighter(gradient, pgd.hair * given["hair"])
     if speed is not None:
         gradient = gradient * speed
     if mask is not None:

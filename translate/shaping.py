@@ -88,6 +88,13 @@ def as_one(gradient: Tensor, sky: Tensor, share: float) -> Tensor:
     return gradient.lerp(mean.expand_as(gradient), share * sky)
 
 
+def no_lighter(gradient: Tensor, places: Tensor) -> Tensor:
+    """The gradient (N,3,H,W) without what leads lighter at some places, (N,1,H,W) in [0,1]: of its
+    grey part; see `PGD.hair`."""
+    lighter = gradient.mean(dim=1, keepdim=True).clamp_max_(0.0)
+    return gradient.addcmul(lighter, places, value=-1)
+
+
 def variation_slope(x: Tensor) -> Tensor:
     """Gradient of the total variation Σ√(d² + EDGE²) over the differences d of neighbours (Rudin,
     Osher, Fatemi 1992): (N,3,H,W) -> (N,3,H,W)."""

@@ -244,6 +244,7 @@ class Translator:
             shift=shift,
             bare=seen.bare,
             sky=seen.sky,
+            hair=seen.hair,
             stop=stop,
             generator=generator,
             measured=measured,

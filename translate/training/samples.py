@@ -41,7 +41,16 @@ def walk(
         mirrored=descent.mirrored,
         together=descent.together,
     )
-    return descend(energy, seen.x, pgd, guide=guide, shift=seen.shift, bare=seen.bare, sky=seen.sky)
+    return descend(
+        energy,
+        seen.x,
+        pgd,
+        guide=guide,
+        shift=seen.shift,
+        bare=seen.bare,
+        sky=seen.sky,
+        hair=seen.hair,
+    )
 
 
 def write_samples(
