@@ -26,7 +26,7 @@ LAYERS = (
     ("segmenting",),
     ("glasses", "matting", "skin"),
     ("pasting",),
-    ("bareness", "energy", "eyes", "imageset", "frame", "hair", "options", "relighting", "sky"),
+    ("bareness", "darkness", "energy", "eyes", "imageset", "frame", "options", "relighting", "sky"),
     ("view",),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),

@@ -28,7 +28,7 @@ WEIGHTS_FILE = "model.safetensors"
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
 # `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
 # `shade` and `bare`; 14 its `burning`; 15 its `sky`
-# and `hair`.
+# and `dark`.
 # A card keeps the lowest format that is enough for it.
 CARD_FORMAT = 15
 MAX_CARD_BYTES = 1_000_000
@@ -60,7 +60,7 @@ class Descent(BaseModel):
         despeckle: see `pgd_settings.PGD`; in pixels at the network's size.
         bare: see `pgd_settings.PGD`; around faces only.
         sky: see `pgd_settings.PGD`.
-        hair: see `pgd_settings.PGD`; around faces only.
+        dark: see `pgd_settings.PGD`; around faces only.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -84,7 +84,7 @@ class Descent(BaseModel):
     despeckle: float = Field(default=0.0, ge=0, le=64)
     bare: Unit = 0.0
     sky: Unit = 0.0
-    hair: Unit = 0.0
+    dark: Unit = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -234,7 +234,7 @@ class Domain(BaseModel):
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
                 "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
                 "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13, pgd.burning needs 14, "
-                "pgd.sky and pgd.hair need 15"
+                "pgd.sky and pgd.dark need 15"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -253,7 +253,7 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
-    if pgd.sky or pgd.hair:
+    if pgd.sky or pgd.dark:
         return 15
     if pgd.burning:
         return 14

@@ -42,7 +42,7 @@ def own_pgd(descent: Descent, height: int, width: int) -> PGD:
         despeckle=descent.despeckle,
         bare=descent.bare,
         sky=descent.sky,
-        hair=descent.hair,
+        dark=descent.dark,
     )
 
 

@@ -58,7 +58,7 @@ def descend(
     shift: Tensor | None = None,
     bare: Tensor | None = None,
     sky: Tensor | None = None,
-    hair: Tensor | None = None,
+    dark: Tensor | None = None,
     stop: Tensor | float | None = None,
     generator: torch.Generator | None = None,
     measured: bool = True,
@@ -80,7 +80,7 @@ def descend(
             far as ball, box and mask let it.
         bare: (N,1,H,W) in [0,1], where there is bare skin: see `PGD.bare`.
         sky: (N,1,H,W) in [0,1], where there is sky: see `PGD.sky`.
-        hair: (N,1,H,W) in [0,1], where there is dark hair: see `PGD.hair`.
+        dark: (N,1,H,W) in [0,1], where something stays dark: see `PGD.dark`.
         stop: energy, one number or (N,), at or below which an image stays where it is.
         generator: source of randomness for `pgd.random_start`.
         measured: whether every state's energy is wanted. Without it, and without `stop`, a state
@@ -100,7 +100,7 @@ def descend(
         ("mask", mask, 1.0),
         ("bare", bare, pgd.bare),
         ("sky", sky, pgd.sky),
-        ("hair", hair, pgd.hair),
+        ("dark", dark, pgd.dark),
     )
     maps = {name: map_ for name, map_, share in asked_of if map_ is not None and share > 0}
     run = run or _directly
@@ -138,7 +138,7 @@ def attack(
     Args:
         energy: (N,3,H,W) float32 in [0,1] -> (N,).
         source: (N,3,H,W) float32 in [0,1].
-        pgd: settings; `random_start`, and `bare`, `sky` and `hair`, are not used.
+        pgd: settings; `random_start`, and `bare`, `sky` and `dark`, are not used.
         guide: says which energy a move follows.
         run: see `descend`.
 
@@ -282,8 +282,8 @@ def _moved(
     )
     if "sky" in given:
         gradient = as_one(gradient, given["sky"], pgd.sky)
-    if "hair" in given:
-        gradient = no_lighter(gradient, pgd.hair * given["hair"])
+    if "dark" in given:
+        gradient = no_lighter(gradient, pgd.dark * given["dark"])
     if speed is not None:
         gradient = gradient * speed
     if mask is not None:

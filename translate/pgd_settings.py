@@ -64,9 +64,9 @@ class PGD:
             this share of the gradient is its mean over all the sky, for each colour, and nothing
             where that leads lighter: skies fall dark as one, and no lamp stands in them. The
             move still leads downhill where the sky is all there is to it.
-        hair: in [0,1]; where a map given to the descent says that there is dark hair
-            (`translate.hair`), a move leaves out this share of what leads lighter: hair stays as
-            dark as it is, and is drawn in darker lines. The move still leads downhill.
+        dark: in [0,1]; where a map given to the descent says that something stays dark, hair or the
+            line of a mouth (`translate.darkness`), a move leaves out this share of what leads
+            lighter. The move still leads downhill.
 
     Raises:
         SettingsError: a value is out of range.
@@ -92,7 +92,7 @@ class PGD:
     despeckle: float = 0.0
     bare: float = 0.0
     sky: float = 0.0
-    hair: float = 0.0
+    dark: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 0:
@@ -137,8 +137,8 @@ class PGD:
             raise SettingsError(f"bare is {self.bare}; use a number from 0 to 1")
         if not 0 <= self.sky <= 1:
             raise SettingsError(f"sky is {self.sky}; use a number from 0 to 1")
-        if not 0 <= self.hair <= 1:
-            raise SettingsError(f"hair is {self.hair}; use a number from 0 to 1")
+        if not 0 <= self.dark <= 1:
+            raise SettingsError(f"dark is {self.dark}; use a number from 0 to 1")
 
     def length(self, index: int) -> float:
         """Length of move `index` (0 is the first)."""

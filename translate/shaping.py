@@ -90,7 +90,7 @@ def as_one(gradient: Tensor, sky: Tensor, share: float) -> Tensor:
 
 def no_lighter(gradient: Tensor, places: Tensor) -> Tensor:
     """The gradient (N,3,H,W) without what leads lighter at some places, (N,1,H,W) in [0,1]: of its
-    grey part; see `PGD.hair`."""
+    grey part; see `PGD.dark`."""
     lighter = gradient.mean(dim=1, keepdim=True).clamp_max_(0.0)
     return gradient.addcmul(lighter, places, value=-1)
 

@@ -244,7 +244,7 @@ class Translator:
             shift=shift,
             bare=seen.bare,
             sky=seen.sky,
-            hair=seen.hair,
+            dark=seen.dark,
             stop=stop,
             generator=generator,
             measured=measured,

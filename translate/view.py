@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from translate.bareness import bare_skin
+from translate.darkness import stays_dark
 from translate.domain import Domain
 from translate.eyes import enlarged_eyes
 from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract
 from translate.glasses import Floats, find_glasses, without_rims
-from translate.hair import dark_hair
 from translate.image_io import to_tensor
 from translate.masking import Mask, window_mask
 from translate.options import DEFAULTS, Options
@@ -31,14 +31,14 @@ class Asked(NamedTuple):
         bare: where its skin is bare, see `PGD.bare`.
         eyes: how many times as large its eyes are, see `Domain.face_eyes`.
         sky: where there is sky around it, or in a scene, see `PGD.sky`.
-        hair: where its hair is dark, see `PGD.hair`.
+        dark: where its hair is dark, and the line of its mouth, see `PGD.dark`.
     """
 
     relit: bool = False
     bare: bool = False
     eyes: float = 1.0
     sky: bool = False
-    hair: bool = False
+    dark: bool = False
 
     @classmethod
     def by(cls, domain: Domain, options: Options = DEFAULTS) -> Self:
@@ -50,13 +50,13 @@ class Asked(NamedTuple):
             bare=own.bare > 0,
             eyes=eyes,
             sky=own.sky > 0,
-            hair=own.hair > 0,
+            dark=own.dark > 0,
         )
 
     @property
     def of_face(self) -> bool:
         """Whether any of it is."""
-        return self.relit or self.bare or self.hair or self.eyes != 1
+        return self.relit or self.bare or self.dark or self.eyes != 1
 
 
 NOTHING = Asked()
@@ -76,8 +76,8 @@ class View:
             None where no walk asks.
         sky: (N,1,h,w) float32 in [0,1], 1 where there is sky (`translate.sky`); None where no walk
             asks.
-        hair: (N,1,h,w) float32 in [0,1], 1 where there is dark hair (`translate.hair`); None where
-            no walk asks.
+        dark: (N,1,h,w) float32 in [0,1], 1 where a face stays dark (`translate.darkness`); None
+            where no walk asks.
     """
 
     x: Tensor
@@ -85,7 +85,7 @@ class View:
     shift: Tensor | None = None
     bare: Tensor | None = None
     sky: Tensor | None = None
-    hair: Tensor | None = None
+    dark: Tensor | None = None
 
     def __getitem__(self, span: slice) -> View:
         """Some of the windows."""
@@ -150,8 +150,8 @@ def around_face(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None 
     bare = bare_skin(rgb, face) if asked.bare else None
     view = replace(view, shift=_as_map(lighter), bare=_as_map(bare))
     start = view.start[0].permute(1, 2, 0).numpy()
-    if asked.hair:
-        view = replace(view, hair=_as_map(dark_hair(start, face)))
+    if asked.dark:
+        view = replace(view, dark=_as_map(stays_dark(start, face)))
     if asked.eyes == 1:
         return view
     larger = torch.from_numpy(enlarged_eyes(start, face, asked.eyes))
@@ -194,7 +194,7 @@ def gathered(views: Sequence[View]) -> View:
         _together([view.shift for view in views], torch.zeros(1, 1, *x.shape[2:])),
         _together([view.bare for view in views], torch.zeros(1, 1, *x.shape[2:])),
         _together([view.sky for view in views], torch.zeros(1, 1, *x.shape[2:])),
-        _together([view.hair for view in views], torch.zeros(1, 1, *x.shape[2:])),
+        _together([view.dark for view in views], torch.zeros(1, 1, *x.shape[2:])),
     )
 
 

@@ -84,8 +84,8 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         notes.append(f"walks set out from eyes {asked.eyes:g} times as tall, where there is a face")
     if asked.bare:
         notes.append("bare skin is kept bare where a face is found, as in photos")
-    if asked.hair:
-        notes.append("dark hair gets no lighter where a face is found, as in photos")
+    if asked.dark:
+        notes.append("hair and mouths stay dark where a face is found, as in photos")
     if asked.sky:
         notes.append("skies change as one where they are found, as in photos")
     sets = {"source": request.source, "target": request.target}

@@ -134,8 +134,8 @@ class Recipe(Settings):
             the size.
         sample_bare: how much of the dark strokes on bare skin goes, see `Descent`; not in training,
             where no faces are looked for.
-        sample_sky, sample_hair: how far skies change as one, and how far dark hair gets no lighter,
-            see `Descent`; not in training either.
+        sample_sky, sample_dark: how far skies change as one, and how far what stays dark does, see
+            `Descent`; not in training either.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.
@@ -181,7 +181,7 @@ class Recipe(Settings):
     sample_despeckle: float = Field(default=0.0, ge=0, le=0.2)
     sample_bare: float = Field(default=0.0, ge=0, le=1)
     sample_sky: float = Field(default=0.0, ge=0, le=1)
-    sample_hair: float = Field(default=0.0, ge=0, le=1)
+    sample_dark: float = Field(default=0.0, ge=0, le=1)
     sample_reach: float = Field(default=0.9, gt=0, le=1)
     licence: str = ""
     remarks: str = ""
@@ -229,7 +229,7 @@ class Recipe(Settings):
             despeckle=self.sample_despeckle * size,
             bare=self.sample_bare,
             sky=self.sample_sky,
-            hair=self.sample_hair,
+            dark=self.sample_dark,
         )
 
     def network_at(self, stage: int) -> NetworkConfig:

@@ -136,7 +136,7 @@ def export(
         bare=descent.bare > 0,
         eyes=recipe.face_eyes,
         sky=descent.sky > 0,
-        hair=descent.hair > 0,
+        dark=descent.dark > 0,
     )
     measured = _walk(energy, source, descent, model.config.members, device, asked)
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))

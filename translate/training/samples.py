@@ -49,7 +49,7 @@ def walk(
         shift=seen.shift,
         bare=seen.bare,
         sky=seen.sky,
-        hair=seen.hair,
+        dark=seen.dark,
     )
 
 
