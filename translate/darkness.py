@@ -24,7 +24,7 @@ _COARSE, _BROADLY = 64, 1.0  # pixels: shorter side of the copy that hair is loo
 _FACE = Oval(axes=(0.42, 0.62), middle=0.12, fades=(0.78, 0.88))  # no hair is looked for there
 _HEAD = Oval(axes=(0.75, 0.95), middle=0.05, fades=(0.85, 1.15))  # nor beyond that:
 _GROUND = np.float32(0.5)  # what is as dark there stays so by half
-_HAIR = (0.55, 0.8)  # of the cheeks' light: hair has up to the first, none has the second
+_HAIR = (0.5, 0.75)  # of the cheeks' light: hair has up to the first, none has the second
 _ABOVE = (0.25, 0.6)  # between these heights hair ends
 
 _FINE, _FINELY = 128, 0.7  # the same for mouths

@@ -131,8 +131,10 @@ class Options:
             steps = math.ceil(own.steps * share - 1e-9)
             length *= own.steps * share / max(steps, 1)  # whole steps, the travel kept
             decay *= steps / own.steps  # the first moves of the whole walk
-        shorter = min(1.0, length / own.step_size)  # many small filterings add up
-        filtered = 0.0 if self.total_variation == 0 else shorter**0.5
+        shorter = min(1.0, length / own.step_size)
+        filtered = shorter**0.5 if steps > 1 else shorter  # many small filterings add up
+        if self.total_variation == 0:
+            filtered = 0.0
         sampled = own_pgd(own, height, width)
         return replace(
             sampled,
