@@ -1,5 +1,5 @@
 """Make the pictures of README.md, docs/turns.jpg, relit.jpg, eyes.jpg, specks.jpg, bare.jpg,
-glasses.jpg and the thumbnails anew, with what is bundled now.
+dark.jpg, sky.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
@@ -24,6 +24,7 @@ from translate.grid import image_grid
 from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array, write_image
 from translate.publish import sample_strip
+from translate.sky import find_sky
 from translate.view import Asked, look
 
 ROOT = Path(__file__).parents[1]
@@ -137,6 +138,7 @@ def main() -> None:
     side_by_side((walking(anime, despeckle=0.0), anime)).save(
         ROOT / "docs" / "specks.jpg", quality=92
     )
+    side_by_side((walking(anime, dark=0.0), anime)).save(ROOT / "docs" / "dark.jpg", quality=92)
     walks = (walking(anime, shade=0.0, bare=0.0), walking(anime, bare=0.0), anime)
     side_by_side(walks).save(ROOT / "docs" / "bare.jpg", quality=92)
 
@@ -167,7 +169,12 @@ def main() -> None:
 
     night = translated(domains["night"], "temple")
     with Image.open(EXAMPLES / "temple.jpg") as day:
-        sheet([[day.convert("RGB"), night]]).save(ROOT / "docs" / "night.jpg", quality=92)
+        scene = day.convert("RGB")
+    sheet([[scene, night]]).save(ROOT / "docs" / "night.jpg", quality=92)
+    found = Image.fromarray((find_sky(np.asarray(scene)) * 255).astype(np.uint8)).convert("RGB")
+    glowing = translated(walking(domains["night"], sky=0.0), "temple")
+    row = [picture.resize((384, 256)) for picture in (scene, found, glowing, night)]
+    sheet([row]).save(ROOT / "docs" / "sky.jpg", quality=92)
 
     faces = image_grid(generate(anime, 16, seed=3), columns=4)
     write_image(faces, ROOT / "docs" / "generated.jpg", overwrite=True, quality=90)

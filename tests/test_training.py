@@ -41,6 +41,7 @@ from translate.training.run import Session, run
 from translate.training.samples import walk
 from translate.training.trainer import Trainer
 from translate.translator import Translator
+from translate.view import View
 
 CPU = torch.device("cpu")
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -968,9 +969,9 @@ def test_a_share_of_the_attacks_is_a_whole_translation(new_trainer, monkeypatch)
         whole.append(pgd.steps == 7)
         if whole[-1]:
             model, descent = trainer.model, trainer.recipe.descent_at(0)
-            *_, last = walk(model.energy, x, descent)
+            *_, last = walk(model.energy, View(x), descent)
             torch.testing.assert_close(end, last.x)
-            *_, near = walk(model.energy, x, descent.model_copy(update={"coarse": ()}))
+            *_, near = walk(model.energy, View(x), descent.model_copy(update={"coarse": ()}))
             assert not torch.allclose(end, near.x, atol=1e-3)
         return end
 

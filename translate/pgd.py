@@ -96,13 +96,9 @@ def descend(
     source = source.detach()
     x = _start(source, pgd, mask, generator)
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    asked_of = (
-        ("mask", mask, 1.0),
-        ("bare", bare, pgd.bare),
-        ("sky", sky, pgd.sky),
-        ("dark", dark, pgd.dark),
-    )
-    maps = {name: map_ for name, map_, share in asked_of if map_ is not None and share > 0}
+    given = (("bare", bare, pgd.bare), ("sky", sky, pgd.sky), ("dark", dark, pgd.dark))
+    maps = {name: map_ for name, map_, share in given if map_ is not None and share > 0}
+    masks = () if mask is None else (mask,)
     run = run or _directly
     for index in range(pgd.steps + 1):
         moved = None
@@ -115,7 +111,8 @@ def descend(
             if index == 0 and shift is not None:
                 place = _project(x + shift, source, pgd, mask)
             move = _Move(energy, followed, pgd.at(index), asked and place is x, tuple(maps))
-            value, moved = run(move, place, source, _length(x, pgd, index), *maps.values())
+            length = _length(x, pgd, index)
+            value, moved = run(move, place, source, length, *masks, *maps.values())
             if place is not x:
                 value = _value(energy, x)
         if stop is not None:
@@ -210,7 +207,7 @@ class _Move:
         followed: the one that leads.
         pgd: see `PGD.at`; of its lengths none is read.
         asked: whether the energy of x is wanted where it costs a look.
-        given: names of the maps that it is called with, of those of `descend`.
+        given: names of the maps that it is called with, in their order; a mask may come first.
     """
 
     energy: Energy
@@ -223,13 +220,15 @@ class _Move:
         self, x: Tensor, source: Tensor, length: Tensor, *maps: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Energy of x, if it is asked for or known anyway, and where the move leads from there."""
-        given = dict(zip(self.given, maps, strict=True))
+        count = len(maps) - len(self.given)
+        mask = maps[0] if count else None
+        given = dict(zip(self.given, maps[count:], strict=True))
         energy, followed = self.energy, self.followed
-        place = _place(x, source, self.pgd, given)
+        place = _place(x, source, self.pgd, mask, given)
         value, gradient = value_and_gradient(followed, place)
         if followed != energy or place is not x:
             value = _value(energy, x) if self.asked else torch.full_like(value, math.nan)
-        return value, _moved(place, gradient, length, source, self.pgd, given)
+        return value, _moved(place, gradient, length, source, self.pgd, mask, given)
 
 
 def _length(x: Tensor, pgd: PGD, index: int) -> Tensor:
@@ -241,7 +240,9 @@ def _directly(move: _Move, *tensors: Tensor) -> tuple[Tensor, Tensor]:
     return move(*tensors)
 
 
-def _place(x: Tensor, source: Tensor, pgd: PGD, given: Mapping[str, Tensor]) -> Tensor:
+def _place(
+    x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None, given: Mapping[str, Tensor]
+) -> Tensor:
     """Where a move sets out from: x, or x smoothed, flattened, without specks or strokes on bare
     skin, or darker."""
     place = x
@@ -255,7 +256,7 @@ def _place(x: Tensor, source: Tensor, pgd: PGD, given: Mapping[str, Tensor]) -> 
         place = cleared(place, pgd.bare * given["bare"])
     if pgd.exposure < 1:
         place = place * dimming(source, pgd.exposure, pgd.burning) ** (1 / DIMMING)
-    return x if place is x else _project(place, source, pgd, given.get("mask"))
+    return x if place is x else _project(place, source, pgd, mask)
 
 
 def _moved(
@@ -264,9 +265,9 @@ def _moved(
     length: Tensor,
     source: Tensor,
     pgd: PGD,
+    mask: Tensor | None,
     given: Mapping[str, Tensor],
 ) -> Tensor:
-    mask = given.get("mask")
     gradient = torch.empty_like(x).copy_(gradient).nan_to_num_(0.0, 0.0, 0.0)  # ordered as x is
     speed = None
     if pgd.headroom > 0 or pgd.footroom > 0:
