@@ -71,7 +71,9 @@ def alone(translator: Translator) -> list[Translator]:
 def in_turn(translator: Translator) -> Translator:
     """A domain whose networks lead every move together, as it walked when they took turns."""
     before = {"together": False, "steps": 14, "step_size": 42.436307, "flatten": 0.05}
-    return walking(translator, **before, colour_lock=0.7, despeckle=0.0, shade=0.0, bare=0.0)
+    return walking(
+        translator, **before, colour_lock=0.7, despeckle=0.0, shade=0.0, bare=0.0, dark=0.0
+    )
 
 
 def walking(translator: Translator, **changes: object) -> Translator:
@@ -142,7 +144,7 @@ def main() -> None:
     walks = (walking(anime, shade=0.0, bare=0.0), walking(anime, bare=0.0), anime)
     side_by_side(walks).save(ROOT / "docs" / "bare.jpg", quality=92)
 
-    plain = walking(anime, bare=0.0)
+    plain = walking(anime, bare=0.0, dark=0.0)
     unlit, lit = (carded(plain, face_eyes=1.0, face_relit=relit) for relit in (False, True))
     rows = [
         from_start(name, least, unlit, lit) for name, least in (("astronaut", 0.3), ("hopper", 1.0))

@@ -99,6 +99,17 @@ def test_the_line_of_a_mouth_is_found_and_no_shade(seen: np.ndarray, window: Win
     assert places(line, window)[middle - 14 : middle - 9, inner].max() < 0.1
 
 
+@pytest.mark.parametrize("width", [60, 133, 150, 165, 200, 240])
+def test_where_a_shade_begins_there_is_no_line(width: int) -> None:
+    """Whatever the size of the face: what is looked for is symmetric."""
+    picture = np.full((256, 256, 3), 0.7, np.float32)
+    picture[round(110 + 0.31 * width) :] = 0.3
+    found = stays_dark(picture, (128.0, 110.0, float(width)))
+    assert found is not None
+    inner = slice(round(128 - 0.15 * width), round(128 + 0.15 * width))
+    assert found[round(110 + 0.25 * width) : round(110 + 0.37 * width), inner].max() < 0.1
+
+
 def test_a_face_beyond_the_picture_has_nothing(seen: np.ndarray) -> None:
     picture = seen.astype(np.float32) / np.float32(255)
     assert stays_dark(picture, (-400.0, 100.0, 80.0)) is None

@@ -236,8 +236,9 @@ def test_replayed_walks_are_the_walks(name: str, device: str) -> None:
     mask[..., : x.shape[-1] // 3] = False
     bare = torch.zeros(1, 1, *x.shape[-2:], device=x.device)
     bare[..., : x.shape[-2] // 2, :] = 1
-    places = bare.expand(len(x), -1, -1, -1)  # of bare skin, or of the sky
-    plain, lit = View(x), View(x, mask, torch.full_like(bare, 1.2), bare=places, sky=places)
+    places = bare.expand(len(x), -1, -1, -1)  # of bare skin and of what stays dark, or of the sky
+    shift = torch.full_like(bare, 1.2)
+    plain, lit = View(x), View(x, mask, shift, bare=places, sky=places, dark=places)
     for options, seen in ((Options(), plain), (Options(strength="auto"), plain), (Options(), lit)):
         walks = [list(translator.descend(seen, options)) for _ in range(5)]
         assert (translator._replay.graphs > 0) == (device in CUDA)

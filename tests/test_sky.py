@@ -14,14 +14,16 @@ from torch import Tensor
 
 from translate import Options, Translator
 from translate.errors import SettingsError
+from translate.evaluation.walks import _pictures
 from translate.hub import bundled_domains, open_domain
-from translate.image_io import read_photo
+from translate.image_io import read_photo, to_tensor
 from translate.pgd import attack, descend
 from translate.pgd_settings import PGD
 from translate.shaping import as_one
 from translate.sky import find_sky
 from translate.training.config import load_recipe
-from translate.view import Asked, View, gathered, look, looked_for
+from translate.training.export import _walk
+from translate.view import Asked, View, gathered, look, looked_for, steady
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TEMPLE = EXAMPLES / "temple.jpg"
@@ -193,6 +195,38 @@ def test_only_walks_that_ask_look_for_a_sky(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(found.sky[0, 0].numpy(), find_sky(rgb))
     monkeypatch.setattr("translate.view.find_sky", lambda *_: pytest.fail("a sky?"))
     assert looked_for([rgb], Asked()).sky is None
+
+
+def test_in_moving_pictures_a_sky_is_held_in_all_frames_or_in_none() -> None:
+    night = Translator.load("night")
+    frames = [photo("temple", 192), photo("temple", 192)[:, ::-1].copy()]
+    views = looked_for(frames, Asked.by(night.domain))
+    without = View(views.x[:1], sky=torch.zeros_like(views.x[:1, :1]))
+    first, second = views[:1], views[1:]
+    for view, own in zip(steady([first, second], 1), (first, second), strict=True):
+        assert view.sky is not None
+        assert own.sky is not None
+        assert torch.equal(view.sky, own.sky)
+    assert all(view.sky is None for view in steady([first, without, second], 1))
+    both = steady([first, without, second, without], 2)  # two places of two frames
+    assert [view.sky is None for view in both] == [False, True, False, True]
+
+
+def test_exports_and_evaluations_walk_so() -> None:
+    night = Translator.load("night", dtype="float32")
+    picture, asked = photo("temple")[:, :256], Asked.by(night.domain)
+    *_, (last, _) = night.descend(looked_for([picture], asked))
+    own, members = night.domain.pgd, night.domain.network.members
+    ends = [
+        float(_walk(night.energy, to_tensor(picture), own, members, night.device, each).energy[-1])
+        for each in (asked, Asked())
+    ]
+    assert ends[0] == pytest.approx(float(last.energy), abs=2e-3)
+    assert abs(ends[1] - ends[0]) > 0.02
+    for each in (asked, Asked()):
+        *_, (_, states) = _pictures(night, picture[None], [own.steps], each)
+        away = np.abs(states[own.steps][0] / 255 - last.x[0].permute(1, 2, 0).numpy()).mean()
+        assert (away < 0.005) == (each == asked)
 
 
 def test_alone_and_in_a_batch_a_scene_is_the_same() -> None:

@@ -336,6 +336,8 @@ def test_shorter_moves_filter_less_each() -> None:
     assert short.flatten == pytest.approx(own.flatten / 2)
     assert short.despeckle == pytest.approx(own.despeckle / 2)
     assert short.bare == pytest.approx(own.bare / 2)
+    alone = Options(steps=1, step_size=own.step_size / 4).pgd(domain, 256, 256)
+    assert alone.flatten == pytest.approx(own.flatten / 4)
     assert Options(step_size=2 * own.step_size).pgd(domain, 256, 256).flatten == own.flatten
 
 

@@ -13,10 +13,8 @@ import cv2
 import numpy as np
 
 from translate.faces import Face
-from translate.skin import Floats, Oval, face_places, oval, skin_colour
-from translate.srgb import LUMA
+from translate.skin import LUMA, Floats, Oval, face_places, oval, ramp, skin_colour
 
-_LUMA = np.array(LUMA, np.float32)
 _LEAST = np.float32(1 / 255)  # light that anything is compared with
 
 # Places in widths of the face's box, from its middle.
@@ -54,24 +52,25 @@ def _dark_hair(picture: Floats, face: Face) -> Floats | None:
     cheeks = skin_colour((small * 255).clip(0, 255).astype(np.uint8), place)
     if cheeks is None:
         return None
-    share = (small @ _LUMA) / max(cheeks @ _LUMA, _LEAST)
+    share = (small @ LUMA) / max(cheeks @ LUMA, _LEAST)
     across, down = face_places(small.shape, place)
     hair = _GROUND + (1 - _GROUND) * oval(across, down, _HEAD)
     hair *= 1 - oval(across, down, _FACE)
-    hair *= 1 - _rising(share, _HAIR)
-    hair *= (1 - _rising(down, _ABOVE))[:, None]
+    hair *= 1 - ramp(share, _HAIR)
+    hair *= (1 - ramp(down, _ABOVE))[:, None]
     return _enlarged(hair, picture)
 
 
 def _mouth_line(picture: Floats, face: Face) -> Floats:
     """Dark lines from left to right (black top-hat) about where the mouth is."""
     small, place = _reduced(picture, face, _FINE)
-    light = cast("Floats", cv2.GaussianBlur(small @ _LUMA, (0, 0), _FINELY))
-    upright = np.ones((max(3, round(_TALL * place[2])), 1), np.uint8)
+    light = cast("Floats", cv2.GaussianBlur(small @ LUMA, (0, 0), _FINELY))
+    tall = max(3, round(_TALL * place[2])) | 1  # odd: none shifts what it closes
+    upright = np.ones((tall, 1), np.uint8)
     closed = cast("Floats", cv2.morphologyEx(light, cv2.MORPH_CLOSE, upright))
     darker = cv2.GaussianBlur((closed - light) / np.maximum(closed, _LEAST), (0, 0), _FINELY)
     across, down = face_places(light.shape, place)
-    mouth = oval(across, down, _MOUTH) * _rising(cast("Floats", darker), _LINE)
+    mouth = oval(across, down, _MOUTH) * ramp(cast("Floats", darker), _LINE)
     return _enlarged(_SURE * mouth, picture)
 
 
@@ -86,8 +85,3 @@ def _reduced(picture: Floats, face: Face, side: int) -> tuple[Floats, Face]:
 def _enlarged(places: Floats, picture: Floats) -> Floats:
     size = (picture.shape[1], picture.shape[0])
     return cast("Floats", cv2.resize(places, size, interpolation=cv2.INTER_LINEAR))
-
-
-def _rising(x: Floats, ends: tuple[float, float]) -> Floats:
-    """0 up to the first end, 1 from the second on."""
-    return ((x - np.float32(ends[0])) / np.float32(ends[1] - ends[0])).clip(0, 1)

@@ -27,8 +27,7 @@ WEIGHTS_FILE = "model.safetensors"
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
 # `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
-# `shade` and `bare`; 14 its `burning`; 15 its `sky`
-# and `dark`.
+# `shade` and `bare`; 14 its `burning`; 15 its `sky` and `dark`.
 # A card keeps the lowest format that is enough for it.
 CARD_FORMAT = 15
 MAX_CARD_BYTES = 1_000_000

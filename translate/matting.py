@@ -54,11 +54,11 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
         return np.ones(size[::-1], np.float32)
     small = seen(rgb, looked)
     likely = _decided(small, segmented(_NETWORK, small))
-    slope, level = along_edges(_brightness(small), likely, _WINDOW, _EDGE)
+    slope, level = along_edges(brightness(small), likely, _WINDOW, _EDGE)
     # slope · guide + level, sharpened about 0.5 and moved outward; what is small first
     level = (level - np.float32(0.5)) * _SHARP + (np.float32(0.5) + _OUTWARD)
     matte = _spread(slope * _SHARP, looked, window, size)
-    matte *= _brightness(_reduced(rgb, window, size))
+    matte *= brightness(_reduced(rgb, window, size))
     matte += _spread(level, looked, window, size)
     return matte.clip(0, 1, out=matte)
 
@@ -167,7 +167,7 @@ def _reduced(rgb: Pixels, box: Box, size: tuple[int, int]) -> Pixels:
     return cropped(rgb, box, size, resized)
 
 
-def _brightness(rgb: Pixels) -> Floats:
+def brightness(rgb: Pixels) -> Floats:
     """(h,w,3) uint8 -> (h,w) in [0,1]."""
     grey = cast("Pixels", cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
     return grey * np.float32(1 / 255)

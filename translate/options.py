@@ -132,7 +132,8 @@ class Options:
             length *= own.steps * share / max(steps, 1)  # whole steps, the travel kept
             decay *= steps / own.steps  # the first moves of the whole walk
         shorter = min(1.0, length / own.step_size)
-        filtered = shorter**0.5 if steps > 1 else shorter  # many small filterings add up
+        # Many small filterings add up; one alone is as much less as it is shorter.
+        filtered = shorter**0.5 if steps > 1 else shorter
         if self.total_variation == 0:
             filtered = 0.0
         sampled = own_pgd(own, height, width)

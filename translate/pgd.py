@@ -135,7 +135,7 @@ def attack(
     Args:
         energy: (N,3,H,W) float32 in [0,1] -> (N,).
         source: (N,3,H,W) float32 in [0,1].
-        pgd: settings; `random_start`, and `bare`, `sky` and `dark`, are not used.
+        pgd: settings; `random_start`, `bare`, `sky` and `dark` are not used.
         guide: says which energy a move follows.
         run: see `descend`.
 

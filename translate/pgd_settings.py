@@ -62,11 +62,10 @@ class PGD:
             (`translate.bareness`): no strands of hair over foreheads that have none.
         sky: in [0,1]; where a map given to the descent says that there is sky (`translate.sky`),
             this share of the gradient is its mean over all the sky, for each colour, and nothing
-            where that leads lighter: skies fall dark as one, and no lamp stands in them. The
-            move still leads downhill where the sky is all there is to it.
+            where that leads lighter: skies fall dark as one, and no lamp stands in them.
         dark: in [0,1]; where a map given to the descent says that something stays dark, hair or the
             line of a mouth (`translate.darkness`), a move leaves out this share of what leads
-            lighter. The move still leads downhill.
+            lighter. By themselves this and `sky` still lead downhill.
 
     Raises:
         SettingsError: a value is out of range.

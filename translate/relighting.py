@@ -20,11 +20,9 @@ import numpy as np
 
 from translate.faces import Face
 from translate.framing import Pixels
-from translate.skin import Floats, Oval, face_places, oval, skin_colour
-from translate.srgb import LUMA
+from translate.skin import LUMA, Floats, Oval, face_places, oval, ramp, skin_colour
 
 _SMALL = 64  # pixels: shorter side of the copy that all this is done on, factors vary slowly
-_LUMA = np.array(LUMA, np.float32)
 _DARK = np.float32(0.02)  # of 1: keeps noise of black pixels small
 _FACE = Oval(axes=(0.46, 0.8), middle=0.2, fades=(1.0, 1.35))  # with the throat, little of hair
 _SHINE = (1.5, 2.0)  # of the cheeks' light: skin ends
@@ -74,7 +72,7 @@ def brightening(rgb: Pixels, face: Face) -> Floats | None:
     colours = small.astype(np.float32) / np.float32(255)
     light = cast("Floats", cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY))
     x, y, width = (value * scale for value in face)
-    own = max(float(cheeks @ _LUMA), float(_DARK))
+    own = max(float(cheeks @ LUMA), float(_DARK))
     across, down = face_places(light.shape, (x, y, width))
     place, apart = oval(across, down, _FACE), _apart(colours, light, cheeks)
     face_lacks, throat_lacks = (
@@ -82,7 +80,7 @@ def brightening(rgb: Pixels, face: Face) -> Floats | None:
         for way in (_OPEN, _BELOW_CHIN)
     )
     below, beside = _THROAT
-    throat = _ramp(down, below)[:, None] * _ramp(abs(across), beside)
+    throat = ramp(down, below)[:, None] * ramp(abs(across), beside)
     throat *= np.interp(_EVEN / own, _DARKER, (0, 1)).astype(np.float32)
     factors = 1 + face_lacks + throat * (throat_lacks - face_lacks).clip(0)
     size = (rgb.shape[1], rgb.shape[0])
@@ -117,15 +115,15 @@ def _lacking(light: Floats, like: Floats, own: float, width: float, way: _Evenin
         way: how.
     """
     share = light / np.float32(own)
-    skin = like * _ramp(share, way.shade) * (1 - _ramp(share, _SHINE))
+    skin = like * ramp(share, way.shade) * (1 - ramp(share, _SHINE))
     around = _mean_light(light, skin, own, way.around * width)
-    skin *= _ramp(light / around, way.detail)
+    skin *= ramp(light / around, way.detail)
     return skin * ((np.float32(_EVEN) / around).clip(1, way.most) - 1)
 
 
 def _apart(colours: Floats, light: Floats, cheeks: Floats) -> Floats:
     """(h,w): squared difference from the cheeks in log colour, lit or shaded."""
-    own = cheeks @ _LUMA
+    own = cheeks @ LUMA
     here, there = (colours + _DARK) / (light[..., None] + _DARK), (cheeks + _DARK) / (own + _DARK)
     return ((np.log(here) - np.log(there)) ** 2).sum(axis=-1)
 
@@ -136,8 +134,3 @@ def _mean_light(light: Floats, skin: Floats, own: float, sigma: float) -> Floats
     weighted, weight = (cv2.GaussianBlur(x, (0, 0), sigma) for x in (skin * light, skin))
     mean = (weighted + little * np.float32(own)) / (weight + little)
     return np.maximum(cast("Floats", mean), _DARK)
-
-
-def _ramp(x: Floats, ends: tuple[float, float]) -> Floats:
-    """0 up to the first end, 1 from the second on."""
-    return ((x - np.float32(ends[0])) / np.float32(ends[1] - ends[0])).clip(0, 1)

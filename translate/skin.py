@@ -17,8 +17,10 @@ import numpy.typing as npt
 
 from translate.faces import Face
 from translate.framing import Pixels, Window
+from translate.srgb import LUMA as _LUMA
 
 Floats = npt.NDArray[np.float32]
+LUMA: Floats = np.array(_LUMA, np.float32)
 
 _LIGHT = 0.81
 """Strongest colour, in [0,1], of skin that is light enough to stay as light as drawn: red, of
@@ -135,3 +137,8 @@ def oval(across: Floats, down: Floats, place: Oval) -> Floats:
     (wide, high), (full, none) = place.axes, place.fades
     radius = np.sqrt((across / wide) ** 2 + ((down[:, None] - place.middle) / high) ** 2)
     return ((none - radius) / (none - full)).clip(0, 1)
+
+
+def ramp(x: Floats, ends: tuple[float, float]) -> Floats:
+    """0 up to the first end, 1 from the second on."""
+    return ((x - np.float32(ends[0])) / np.float32(ends[1] - ends[0])).clip(0, 1)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from translate.framing import Pixels
-from translate.matting import along_edges, grown
+from translate.matting import along_edges, brightness, grown
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -32,7 +32,7 @@ _BLUE, _GREY = 0.12, 0.25  # blue less red, in parts of light: of blue skies mor
 _DUSK = 0.2  # light of blue ones, of 1: less is none
 _LEAST, _MOST = 0.02, 0.9  # of the picture: less and more is none
 _SPECK, _GAP = 3, 7  # pixels: narrower is no sky, narrower gaps in it are
-_SURE, _FAR = 5, 13  # pixels, twice as far within and from what is found so: is sky, is none
+_SURE, _FAR = 5, 13  # pixels: half of it within what is found so is sky, half of it beyond none
 _WINDOW, _EDGE = 9, np.float32(0.0015)  # of the outline, see `along_edges`
 _SHARP = np.float32(1.5)
 
@@ -54,16 +54,17 @@ def find_sky(rgb: Pixels) -> Floats:
     if not _LEAST < likely.mean() < _MOST:
         return np.zeros((height, width), np.float32)
     cut = grown(small, _told(likely), 1)
-    sky = likely if cut is None else _at_top(cut.astype(np.uint8))
-    slope, level = along_edges(_light(small), sky.astype(np.float32), _WINDOW, _EDGE)
+    assert cut is not None  # neither none nor all of it
+    sky = _at_top(cut.astype(np.uint8))
+    slope, level = along_edges(brightness(small), sky.astype(np.float32), _WINDOW, _EDGE)
     slope, level = (cv2.resize(plane, (width, height)) for plane in (slope, level))
-    soft = slope * _light(rgb) + level
+    soft = slope * brightness(rgb) + level
     return cast("Floats", ((soft - np.float32(0.5)) * _SHARP + np.float32(0.5)).clip(0, 1))
 
 
 def _like_sky(rgb: Pixels) -> npt.NDArray[np.uint8]:
     """(h,w) of 0 and 1: what could be sky, wherever it is."""
-    light = _light(rgb)
+    light = brightness(rgb)
     across, down = (cv2.Sobel(light, -1, x, 1 - x, scale=1 / 8) for x in (1, 0))
     steep = cv2.GaussianBlur(np.hypot(across, down), (0, 0), _AROUND)
     red, green, blue = (rgb[..., index].astype(np.float32) / 255 for index in range(3))
@@ -80,8 +81,8 @@ def _like_sky(rgb: Pixels) -> npt.NDArray[np.uint8]:
 
 
 def _at_top(places: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Those parts of (h,w) of 0 and 1 that reach the upper border, and what they enclose, such as
-    clouds: all but what reaches the lower border."""
+    """Where parts of (h,w) of 0 and 1 reach the upper border, all but what reaches the lower one:
+    clouds, and branches from above, too."""
     sky = _reaching(places, slice(0, 2))
     return 1 - _reaching(1 - sky, slice(-2, None))
 
@@ -106,12 +107,6 @@ def _told(likely: npt.NDArray[np.uint8]) -> Pixels:
     labels[cv2.erode(likely, _square(_SURE)) > 0] = cv2.GC_FGD
     labels[cv2.dilate(likely, _square(_FAR)) == 0] = cv2.GC_BGD
     return labels
-
-
-def _light(rgb: Pixels) -> Floats:
-    """(h,w,3) uint8 -> (h,w) in [0,1]."""
-    grey = cast("Pixels", cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
-    return grey * np.float32(1 / 255)
 
 
 def _square(side: int) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from translate.bareness import bare_skin
 from translate.darkness import stays_dark
-from translate.domain import Domain
+from translate.domain import Descent, Domain
 from translate.eyes import enlarged_eyes
 from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract
@@ -24,7 +24,7 @@ from translate.sky import find_sky
 
 
 class Asked(NamedTuple):
-    """What a walk wants of a face.
+    """What a walk wants of a picture, and of a face in it.
 
     Attributes:
         relit: its skin in even light, see `Domain.face_relit`.
@@ -44,14 +44,13 @@ class Asked(NamedTuple):
     def by(cls, domain: Domain, options: Options = DEFAULTS) -> Self:
         """What the walks of a domain ask."""
         eyes = options.eye_size(domain)
-        own = domain.pgd
-        return cls(
-            relit=domain.face_relit,
-            bare=own.bare > 0,
-            eyes=eyes,
-            sky=own.sky > 0,
-            dark=own.dark > 0,
-        )
+        return cls.of(domain.pgd, relit=domain.face_relit, eyes=eyes)
+
+    @classmethod
+    def of(cls, descent: Descent, *, relit: bool, eyes: float) -> Self:
+        """The same, of a recipe's descent too."""
+        bare, sky, dark = descent.bare > 0, descent.sky > 0, descent.dark > 0
+        return cls(relit=relit, bare=bare, eyes=eyes, sky=sky, dark=dark)
 
     @property
     def of_face(self) -> bool:
@@ -120,7 +119,7 @@ def look(
         window: of it.
         keep_glasses: leave glasses before the window's face as they are; else a walk that wants
             skin in even light gets it without rims.
-        asked: of its face.
+        asked: of it and of its face.
         mask: (H,W) bool; where it is False, pixels stay as they are, too.
     """
     seen, face = extract(rgb, window), window.seen_face
@@ -149,6 +148,8 @@ def around_face(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None 
     lighter = _lighter(rgb, face, worn) if asked.relit else None
     bare = bare_skin(rgb, face) if asked.bare else None
     view = replace(view, shift=_as_map(lighter), bare=_as_map(bare))
+    if not asked.dark and asked.eyes == 1:
+        return view
     start = view.start[0].permute(1, 2, 0).numpy()
     if asked.dark:
         view = replace(view, dark=_as_map(stays_dark(start, face)))
@@ -172,15 +173,22 @@ def _lighter(rgb: Pixels, face: Face, worn: Mask | None) -> Floats | None:
 
 
 def steady(views: Sequence[View], windows: int) -> list[View]:
-    """Frames of a moving picture, where glasses stay in all of them or in none: none blinks.
+    """Frames of a moving picture, where glasses stay in all of them or in none, and skies are held
+    in all or in none: none blinks.
 
     Args:
         views: frame by frame, of as many windows each.
         windows: how many.
     """
-    worn = [all(view.mask is not None for view in views[i::windows]) for i in range(windows)]
+    frames = [views[i::windows] for i in range(windows)]
+    worn = [all(view.mask is not None for view in each) for each in frames]
+    seen = [all(view.sky is not None and view.sky.any() for view in each) for each in frames]
     return [
-        view if worn[index % windows] else replace(view, mask=None)
+        replace(
+            view,
+            mask=view.mask if worn[index % windows] else None,
+            sky=view.sky if seen[index % windows] else None,
+        )
         for index, view in enumerate(views)
     ]
 
@@ -208,11 +216,11 @@ def _together(maps: Sequence[Tensor | None], neutral: Tensor) -> Tensor | None:
 
 
 def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:
-    """Pictures that were cut out before, with the largest face in each; see `look`.
+    """Pictures that were cut out before, and the largest face in each, if it matters; see `look`.
 
     Args:
         pictures: N times (h,w,3) uint8, of one size.
-        asked: of those faces.
+        asked: of them and of those faces.
     """
     views: list[View] = []
     for rgb in pictures:

@@ -131,13 +131,7 @@ def export(
 
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     descent = recipe.descent_at(stage)
-    asked = Asked(
-        relit=recipe.face_relit,
-        bare=descent.bare > 0,
-        eyes=recipe.face_eyes,
-        sky=descent.sky > 0,
-        dark=descent.dark > 0,
-    )
+    asked = Asked.of(descent, relit=recipe.face_relit, eyes=recipe.face_eyes)
     measured = _walk(energy, source, descent, model.config.members, device, asked)
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
