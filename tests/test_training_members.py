@@ -20,6 +20,7 @@ from translate.training import checkpoint, losses
 from translate.training.config import Recipe
 from translate.training.samples import walk, write_samples
 from translate.training.trainer import Trainer
+from translate.view import View
 
 STAGE = {
     "size": 16,
@@ -107,7 +108,7 @@ def test_whole_translations_look_into_the_mirror_as_the_samples_do(new_trainer):
     torch.testing.assert_close(whole, expected, rtol=0, atol=1e-6)
     trainer.model.requires_grad_(False)
     descent = trainer.recipe.descent_at(0)
-    *_, sample = walk(trainer.model.energy, start, descent, members=2)
+    *_, sample = walk(trainer.model.energy, View(start), descent, members=2)
     ours = trainer._attack(start, trainer._translation(), 0, translated=True)
     torch.testing.assert_close(ours, sample.x, rtol=0, atol=1e-6)
 
@@ -127,7 +128,7 @@ def test_whole_translations_follow_both_where_samples_do(new_trainer):
     same = trainer._attack(start, PGD(steps=2, step_size=0.5), 1, translated=False)
     assert torch.equal(same, plain)
     trainer.model.requires_grad_(False)
-    *_, sample = walk(trainer.model.energy, start, trainer.recipe.descent_at(0), members=2)
+    *_, sample = walk(trainer.model.energy, View(start), trainer.recipe.descent_at(0), members=2)
     ours = trainer._attack(start, trainer._translation(), 0, translated=True)
     torch.testing.assert_close(ours, sample.x, rtol=0, atol=1e-6)
 
@@ -171,8 +172,8 @@ def test_samples_of_a_pair_take_turns(pair, tmp_path):
     x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     descent = Descent(steps=3, step_size=2.0)
     write_samples(pair, x, tmp_path / "s.png", descent=descent, dtype=torch.float32)
-    *_, turns = walk(pair.energy, x, descent, 2)
-    *_, mean = walk(pair.energy, x, descent)
+    *_, turns = walk(pair.energy, View(x), descent, 2)
+    *_, mean = walk(pair.energy, View(x), descent)
     with Image.open(tmp_path / "s.png") as image:
         pixels = torch.from_numpy(np.asarray(image).copy())
     drawn = pixels[20:36, 2:18].permute(2, 0, 1) / 255  # below the first photo

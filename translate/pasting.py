@@ -27,6 +27,7 @@ _STRIP = 256  # rows blended at a time, so that a large photo needs little memor
 # and one below it: up to the first radius all is the result's, from the second one on all the
 # photo's, in halves of the window's side. By eye on sixteen portraits.
 _HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.9)
+_FAINT = np.float32(0.05)  # so little of a head is none: ink beside one is seen
 # Of a drawing hair ends with the head; between the two heights shoulders begin.
 _HAIR_ENDS, _SHOULDERS = (0.74, 0.98), (-0.1, 0.5)
 # Dark hair has surely up to the first share of the face's light, lies beyond the second of these
@@ -110,7 +111,8 @@ def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result:
     # No finer than either of both: what is enlarged is soft, what is reduced needs no more.
     size = min(window.width, window.out_width), min(window.height, window.out_height)
     radius = _from_middle(rgb, window, face, _HEAD, size)
-    weights = head_matte(rgb, face, window.box, size)
+    matte = head_matte(rgb, face, window.box, size)
+    weights = ((matte - _FAINT) * np.float32(1 / (1 - _FAINT))).clip(0, 1)
     weights *= _hair_fading(radius) if window.drawn else _fading(radius, _HEAD_ENDS)
     if window.drawn:
         result = np.minimum(result, _most_light(rgb, window, face))
