@@ -156,29 +156,6 @@ def test_what_stays_dark_gets_no_lighter() -> None:
     assert torch.equal(attack(bleaching, source, walk), free.x)
 
 
-def test_darkness_keeps_to_the_mask_the_ball_the_box_and_the_batch() -> None:
-    generator = torch.Generator().manual_seed(2)
-    source, where = torch.rand(3, 3, 16, 16, generator=generator), torch.zeros(3, 1, 16, 16)
-    where[0, :, :8], where[1, :, :4] = 1, 0.5
-    bare = 1 - where
-    mask = torch.ones(3, 1, 16, 16, dtype=torch.bool)
-    mask[..., :5] = False
-    pgd = PGD(steps=4, step_size=0.7, dark=0.9, bare=0.5, eps=1.5, headroom=0.5, colour_lock=0.5)
-
-    def walk(span: slice) -> Tensor:
-        maps = {"dark": where[span], "bare": bare[span], "mask": mask[span]}
-        *_, last = descend(bleaching, source[span], pgd, **maps)
-        return last.x
-
-    together = walk(slice(None))
-    assert torch.equal(together[..., :5], source[..., :5])
-    assert 0 <= float(together.min()) <= float(together.max()) <= 1
-    assert float((together - source).flatten(1).norm(dim=1).max()) <= 1.5 + 1e-4
-    for index in range(3):
-        alone = walk(slice(index, index + 1))
-        torch.testing.assert_close(alone, together[index : index + 1], rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
 def test_the_share_is_checked(share: float) -> None:
     with pytest.raises(SettingsError, match="dark"):

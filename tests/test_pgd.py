@@ -862,6 +862,43 @@ def test_burning_keeps_to_the_mask_the_ball_the_box_and_the_batch():
         torch.testing.assert_close(walk(source[one], mask[one]), end[one], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"sky": 0.9, "footroom": 0.5, "exposure": 0.4, "burning": 0.5},
+        {"dark": 0.9, "bare": 0.5, "headroom": 0.5, "colour_lock": 0.5},
+        {"sky": 1.0, "dark": 1.0, "bare": 1.0},
+    ],
+)
+def test_maps_keep_to_the_mask_the_ball_the_box_and_the_batch(shares):
+    """Of sky, of what stays dark, of bare skin: see `PGD`."""
+    generator = torch.Generator().manual_seed(2)
+    source, where = torch.rand(3, 3, 16, 16, generator=generator), torch.zeros(3, 1, 16, 16)
+    where[0, :, :8], where[1, :, :4] = 1, 0.5
+    mask = torch.ones(3, 1, 16, 16, dtype=torch.bool)
+    mask[..., :5] = False
+    pgd = PGD(steps=4, step_size=0.7, eps=1.5, **shares)
+
+    def energy(x):
+        return -(x * torch.linspace(-0.5, 1.5, 16)).flatten(1).sum(1)
+
+    def walk(span, **maps):
+        *_, last = descend(energy, source[span], pgd, mask=mask[span], **maps)
+        return last.x
+
+    def mapped(span):
+        return walk(span, sky=where[span], dark=where[span], bare=1 - where[span])
+
+    together = mapped(slice(None))
+    assert float((together - walk(slice(None)))[:2].abs().flatten(1).amax(1).min()) > 1e-3
+    assert torch.equal(together[..., :5], source[..., :5])
+    assert 0 <= float(together.min()) <= float(together.max()) <= 1
+    assert float((together - source).flatten(1).norm(dim=1).max()) <= 1.5 + TOLERANCE
+    for index in range(3):
+        one = slice(index, index + 1)
+        torch.testing.assert_close(mapped(one), together[one], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("burning", [-0.1, 1.1, math.nan])
 def test_burning_is_checked(burning):
     with pytest.raises(SettingsError, match="burning"):

@@ -142,27 +142,6 @@ def test_nothing_glows_in_a_sky() -> None:
     assert torch.equal(attack(glowing, source, walk), free.x)
 
 
-def test_a_sky_keeps_to_the_mask_the_ball_the_box_and_the_batch() -> None:
-    generator = torch.Generator().manual_seed(2)
-    source, sky = torch.rand(3, 3, 16, 16, generator=generator), torch.zeros(3, 1, 16, 16)
-    sky[0, :, :8], sky[1, :, :4] = 1, 0.5
-    mask = torch.ones(3, 1, 16, 16, dtype=torch.bool)
-    mask[..., :5] = False
-    pgd = PGD(steps=4, step_size=0.7, sky=0.9, eps=1.5, footroom=0.5, exposure=0.4, burning=0.5)
-
-    def walk(span: slice) -> Tensor:
-        *_, last = descend(glowing, source[span], pgd, sky=sky[span], mask=mask[span])
-        return last.x
-
-    together = walk(slice(None))
-    assert torch.equal(together[..., :5], source[..., :5])
-    assert 0 <= float(together.min()) <= float(together.max()) <= 1
-    assert float((together - source).flatten(1).norm(dim=1).max()) <= 1.5 + 1e-4
-    for index in range(3):
-        alone = walk(slice(index, index + 1))
-        torch.testing.assert_close(alone, together[index : index + 1], rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize("sky", [-0.1, 1.1, math.nan])
 def test_the_share_is_checked(sky: float) -> None:
     with pytest.raises(SettingsError, match="sky"):

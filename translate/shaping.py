@@ -82,7 +82,7 @@ def dimming(x: Tensor, exposure: Tensor | float, burning: float = 0.0) -> Tensor
 
 def as_one(gradient: Tensor, sky: Tensor, share: float) -> Tensor:
     """The gradient (N,3,H,W) with, where there is sky, (N,1,H,W) in [0,1], this share of its mean
-    over the sky, a mask's too; none of what leads lighter: see `PGD.sky`."""
+    over the sky, masked or not; none of what leads lighter: see `PGD.sky`."""
     area = sky.sum(dim=(2, 3), keepdim=True).clamp_min(TINY)
     mean = (gradient * sky).sum(dim=(2, 3), keepdim=True).div_(area).clamp_min_(0.0)
     return gradient.lerp(mean.expand_as(gradient), share * sky)

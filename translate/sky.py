@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from translate.framing import Pixels
-from translate.matting import along_edges, brightness, grown
+from translate.matting import Floats, along_edges, brightness, grown
 
-Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 # By eye on a hundred day scenes:

@@ -131,13 +131,13 @@ def look(
         worn = find_glasses(seen, face)
     if keep_glasses and worn is not None:
         free = ~worn if free is None else free & ~worn
-    around = around_face(seen, face, asked, None if keep_glasses else worn)
+    around = _as_asked(seen, face, asked, None if keep_glasses else worn)
     if free is None:
         return around
     return replace(around, mask=torch.from_numpy(free)[None, None])
 
 
-def around_face(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = None) -> View:
+def _as_asked(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = None) -> View:
     """A picture, (h,w,3), with what a walk asks of it and of a face in it; see `look`.
 
     `worn`: (h,w) bool, glasses that it is to dissolve.
@@ -225,5 +225,5 @@ def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:
     views: list[View] = []
     for rgb in pictures:
         faces = find_faces(rgb, every=False) if asked.of_face else []
-        views.append(around_face(rgb, faces[0] if faces else None, asked))
+        views.append(_as_asked(rgb, faces[0] if faces else None, asked))
     return gathered(views)
