@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -78,7 +78,7 @@ def descend(
         mask: bool, broadcastable to source; pixels where it is False stay bit-equal.
         shift: broadcastable to source; added to the picture that the first move sets out from, as
             far as ball, box and mask let it.
-        bare: (N,1,H,W) in [0,1], where there is bare skin: see `PGD.bare`.
+        bare: (N,1,H,W) in [0,1], where nothing is to be drawn: see `PGD.bare`.
         sky: (N,1,H,W) in [0,1], where there is sky: see `PGD.sky`.
         dark: (N,1,H,W) in [0,1], where something stays dark: see `PGD.dark`.
         stop: energy, one number or (N,), at or below which an image stays where it is.
@@ -96,8 +96,7 @@ def descend(
     source = source.detach()
     x = _start(source, pgd, mask, generator)
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    given = (("bare", bare, pgd.bare), ("sky", sky, pgd.sky), ("dark", dark, pgd.dark))
-    maps = {name: map_ for name, map_, share in given if map_ is not None and share > 0}
+    maps = _maps(pgd, bare=bare, sky=sky, dark=dark)
     masks = () if mask is None else (mask,)
     run = run or _directly
     for index in range(pgd.steps + 1):
@@ -128,6 +127,9 @@ def attack(
     pgd: PGD,
     *,
     guide: Guide | None = None,
+    bare: Tensor | None = None,
+    sky: Tensor | None = None,
+    dark: Tensor | None = None,
     run: Run | None = None,
 ) -> Tensor:
     """Only the end point of `descend`, without any state's energy: the inner loop of training.
@@ -135,19 +137,20 @@ def attack(
     Args:
         energy: (N,3,H,W) float32 in [0,1] -> (N,).
         source: (N,3,H,W) float32 in [0,1].
-        pgd: settings; `random_start`, `bare`, `sky` and `dark` are not used.
+        pgd: settings; `random_start` is not used.
         guide: says which energy a move follows.
-        run: see `descend`.
+        bare, sky, dark, run: see `descend`.
 
     Returns:
         (N,3,H,W) float32 in [0,1], detached.
     """
     source = x = source.detach()
+    maps = _maps(pgd, bare=bare, sky=sky, dark=dark)
     run = run or _directly
     for index in range(pgd.steps):
         followed = (guide(index) if guide else None) or energy
-        move = _Move(energy, followed, pgd.at(index), asked=False)
-        _, x = run(move, x, source, _length(x, pgd, index))
+        move = _Move(energy, followed, pgd.at(index), asked=False, given=tuple(maps))
+        _, x = run(move, x, source, _length(x, pgd, index), *maps.values())
     return x
 
 
@@ -181,6 +184,15 @@ def _start(
     if pgd.norm == "l2":
         noise = noise * (pgd.random_start / l2_norm(noise).clamp_min(TINY)).view(-1, 1, 1, 1)
     return _project(source + noise, source, pgd, mask)
+
+
+def _maps(pgd: PGD, **maps: Tensor | None) -> dict[str, Tensor]:
+    """Those that there are and that the settings heed."""
+    return {
+        name: map_
+        for name, map_ in maps.items()
+        if map_ is not None and cast("float", getattr(pgd, name)) > 0
+    }
 
 
 def _value(energy: Energy, x: Tensor) -> Tensor:
@@ -243,8 +255,8 @@ def _directly(move: _Move, *tensors: Tensor) -> tuple[Tensor, Tensor]:
 def _place(
     x: Tensor, source: Tensor, pgd: PGD, mask: Tensor | None, given: Mapping[str, Tensor]
 ) -> Tensor:
-    """Where a move sets out from: x, or x smoothed, flattened, without specks or strokes on bare
-    skin, or darker."""
+    """Where a move sets out from: x, or x smoothed, flattened, without specks or strokes where
+    there is nothing to draw, or darker."""
     place = x
     if pgd.smooth > 0:
         place = smoothed(place, pgd.smooth)

@@ -59,7 +59,8 @@ class PGD:
             strand belongs leaves dots, and the next ones would keep them.
         bare: in [0,1]; every move sets out from a picture that has lost this share of its dark
             strokes where a map given to the descent says that there is bare skin
-            (`translate.bareness`): no strands of hair over foreheads that have none.
+            (`translate.bareness`) or the ground behind a head (`translate.ground`): no strands of
+            hair over foreheads that have none, or on a wall.
         sky: in [0,1]; where a map given to the descent says that there is sky (`translate.sky`),
             this share of the gradient is its mean over all the sky, for each colour, and nothing
             where that leads lighter: skies fall dark as one, and no lamp stands in them.

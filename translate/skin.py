@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from translate.faces import Face
 from translate.framing import Pixels, Window
+from translate.matting import head_matte
 from translate.srgb import LUMA as _LUMA
 
 Floats = npt.NDArray[np.float32]
@@ -73,6 +74,7 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
         return result
     planes = cast("list[Pixels]", cv2.split(result))
     weight = _weight(planes, face, float(after.min()))
+    weight *= head_matte(rgb, window.face, window.box, (window.out_width, window.out_height))
     near = max(1, round(_NEAR * face[2]))
     mixed: list[Pixels] = []
     for plane, tone, least in zip(planes, wanted, factor, strict=True):

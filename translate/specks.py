@@ -1,4 +1,4 @@
-"""Dots that no drawing has, dark spots without a length of their own, and strokes on bare skin."""
+"""Dots that no drawing has, dark spots without a length of their own, and strokes on bare places."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from translate.smooth import averaged
 
-SPAN = 0.12  # of a picture's side: wider strokes stay on bare skin
+SPAN = 0.12  # of a picture's side: wider strokes stay on bare places
 LYING = 0.7  # of a length, in pixels, is enough for what does not stand: mouths, lids and brows lie
 
 Line = tuple[int, int, int]

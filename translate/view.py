@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple, Self, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +17,8 @@ from translate.eyes import enlarged_eyes
 from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract
 from translate.glasses import Floats, find_glasses, without_rims
-from translate.image_io import to_tensor
+from translate.ground import plain_ground
+from translate.image_io import to_array, to_tensor
 from translate.masking import Mask, window_mask
 from translate.options import DEFAULTS, Options
 from translate.relighting import brightening, lightening
@@ -28,7 +30,7 @@ class Asked(NamedTuple):
 
     Attributes:
         relit: its skin in even light, see `Domain.face_relit`.
-        bare: where its skin is bare, see `PGD.bare`.
+        bare: where its skin, and what is behind it, are bare, see `PGD.bare`.
         eyes: how many times as large its eyes are, see `Domain.face_eyes`.
         sky: where there is sky around it, or in a scene, see `PGD.sky`.
         dark: where its hair is dark, and the line of its mouth, see `PGD.dark`.
@@ -71,8 +73,8 @@ class View:
         shift: (N,3,h,w) float32, or (N,1,h,w) for all colours, what is added to x to get the
             picture that a walk sets out from: in even light (`translate.relighting`), with large
             eyes (`translate.eyes`); None where that is x.
-        bare: (N,1,h,w) float32 in [0,1], 1 where a face shows bare skin (`translate.bareness`);
-            None where no walk asks.
+        bare: (N,1,h,w) float32 in [0,1], 1 where a face shows bare skin (`translate.bareness`) or
+            what is behind it is to be seen (`translate.ground`); None where no walk asks.
         sky: (N,1,h,w) float32 in [0,1], 1 where there is sky (`translate.sky`); None where no walk
             asks.
         dark: (N,1,h,w) float32 in [0,1], 1 where a face stays dark (`translate.darkness`); None
@@ -146,7 +148,7 @@ def _as_asked(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = 
     if face is None:
         return view
     lighter = _lighter(rgb, face, worn) if asked.relit else None
-    bare = bare_skin(rgb, face) if asked.bare else None
+    bare = _bare(rgb, face) if asked.bare else None
     view = replace(view, shift=_as_map(lighter), bare=_as_map(bare))
     if not asked.dark and asked.eyes == 1:
         return view
@@ -162,6 +164,11 @@ def _as_asked(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = 
 def _as_map(values: Floats | None) -> Tensor | None:
     """(h,w) as (1,1,h,w)."""
     return None if values is None else torch.from_numpy(values)[None, None]
+
+
+def _bare(rgb: Pixels, face: Face) -> Floats:
+    skin, ground = bare_skin(rgb, face), plain_ground(rgb, face)
+    return ground if skin is None else np.maximum(skin, ground)
 
 
 def _lighter(rgb: Pixels, face: Face, worn: Mask | None) -> Floats | None:
@@ -227,3 +234,10 @@ def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:
         faces = find_faces(rgb, every=False) if asked.of_face else []
         views.append(_as_asked(rgb, faces[0] if faces else None, asked))
     return gathered(views)
+
+
+def looked_at(x: Tensor, asked: Asked) -> View:
+    """The same of a batch: (N,3,h,w) float32 in [0,1], which stays as and where it is."""
+    if asked == NOTHING:
+        return View(x)
+    return replace(looked_for(to_array(x), asked).to(x.device), x=x)

@@ -34,6 +34,11 @@ class Source(Settings):
     framing: Literal["crop", "face", "relit"] = "crop"
     terms: str = ""
 
+    @property
+    def unlit(self) -> Self:
+        """The same as photos, for walks that light them themselves."""
+        return self.model_copy(update={"framing": "face"}) if self.framing == "relit" else self
+
 
 class Augment(Settings):
     """Random changes to training images.

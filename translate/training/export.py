@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -31,14 +31,13 @@ from translate.errors import TrainingError
 from translate.files import atomic_path
 from translate.framing import FaceSquare
 from translate.guide import ScaledEnergy
-from translate.image_io import to_array
 from translate.training import checkpoint
 from translate.training.card import model_card
 from translate.training.config import Recipe
 from translate.training.data import batches, first_images, load_images
 from translate.training.data_settings import Source
 from translate.training.samples import walk
-from translate.view import Asked, View, looked_for
+from translate.view import Asked, View, looked_at
 
 HALF_TOLERANCE = 2 / 255  # largest change of a translated pixel that half precision may make
 PROBE = 16  # photos that this is tried on
@@ -114,11 +113,8 @@ def export(
         stage = _last_stage_of(recipe, size)
 
     def held_out(source: Source) -> Tensor:
-        if source.framing == "relit":  # a walk lights it itself
-            source = source.model_copy(update={"framing": "face"})
-        images = load_images(
-            source, data_root, size, cache, held_out=True, square=FaceSquare.of(recipe)
-        )
+        square = FaceSquare.of(recipe)
+        images = load_images(source.unlit, data_root, size, cache, held_out=True, square=square)
         return first_images(images, len(images))
 
     data, source = held_out(recipe.data.p_data[0]), held_out(recipe.data.p_0[0])
@@ -272,8 +268,8 @@ def _walk(
     distances: list[Tensor] = []
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
-        x, seen = placed(batch, device), looked_for(to_array(batch), asked).to(device)
-        states = list(walk(energy, replace(seen, x=x), descent, members))
+        x = placed(batch, device)
+        states = list(walk(energy, looked_at(x, asked), descent, members))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]

@@ -17,6 +17,7 @@ from translate.training.data import first_images, load_images
 from translate.training.report import Report
 from translate.training.samples import write_samples
 from translate.training.trainer import Trainer
+from translate.view import Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def _record(report: Report, trainer: Trainer, log: TextIO, scalars: Scalars | No
 
 def _sample(trainer: Trainer, session: Session) -> None:
     recipe, size = trainer.recipe, trainer.stage.size
-    source = recipe.data.p_0[0]
+    source = recipe.data.p_0[0].unlit
     images = load_images(
         source,
         trainer.data_root,
@@ -112,14 +113,15 @@ def _sample(trainer: Trainer, session: Session) -> None:
         trainer.cache,
         held_out=source.hold_out > 0,
         square=FaceSquare.of(recipe),
-        eyes=recipe.face_eyes,
     )
+    descent = recipe.descent_at(trainer.position.stage)
     write_samples(
         trainer.ema,
         first_images(images, session.sample_count),
         session.out / "samples" / f"{trainer.position.total_updates:07d}.png",
-        descent=recipe.descent_at(trainer.position.stage),
+        descent=descent,
         dtype=trainer.dtype,
+        asked=Asked.of(descent, relit=recipe.face_relit, eyes=recipe.face_eyes),
     )
 
 

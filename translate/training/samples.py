@@ -16,7 +16,7 @@ from translate.guide import ScaledEnergy, seen_from
 from translate.image_io import write_image
 from translate.options import own_pgd
 from translate.pgd import Step, descend
-from translate.view import View
+from translate.view import NOTHING, Asked, View, looked_at
 
 
 def walk(
@@ -54,7 +54,13 @@ def walk(
 
 
 def write_samples(
-    model: EnergyModel, x: Tensor, file: Path, *, descent: Descent, dtype: torch.dtype
+    model: EnergyModel,
+    x: Tensor,
+    file: Path,
+    *,
+    descent: Descent,
+    dtype: torch.dtype,
+    asked: Asked = NOTHING,
 ) -> None:
     """Write a PNG: rows of sources, below each its translation.
 
@@ -64,6 +70,7 @@ def write_samples(
         file: to write.
         descent: how far and how.
         dtype: of the convolutions.
+        asked: of each image and of the face in it, as of photos later.
     """
     device = next(model.parameters()).device
     x = placed(x, device)
@@ -72,7 +79,7 @@ def write_samples(
         with autocast(device, dtype):
             return model.energy(images, halvings, member)
 
-    *_, last = walk(energy, View(x), descent, model.config.members)
+    *_, last = walk(energy, looked_at(x, asked), descent, model.config.members)
     columns = min(12, len(x))
     rows = [
         torch.cat([x[i : i + columns], last.x[i : i + columns]])

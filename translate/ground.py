@@ -1,0 +1,49 @@
+"""The ground behind a head, on which a walk is not to draw.
+
+Target images that show little but a head teach a network to draw hair wherever there is room, so it
+draws strands on the walls behind a person, too. See `PGD.bare`.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+
+from translate.faces import Face
+from translate.framing import Pixels
+from translate.matting import brightness, head_matte
+from translate.skin import Floats, face_places, ramp
+
+_SMALL = 128  # pixels: height and width of the copy that is looked at
+_BESIDE = 5  # pixels: outlines are drawn as far from a head
+_NEAR, _TEXTURE = 9, (7 / 255, 14 / 255)  # pixels around one, and the standard deviations of light
+# there between which something begins that may be drawn
+_SHOULDERS = (0.55, 0.8)  # in widths of the face's box below its middle: above the first of these
+# heights there is only ground beside a head, below the second clothes as well
+
+
+def plain_ground(rgb: Pixels, face: Face) -> Floats:
+    """Where a picture shows what is behind a head; below the chin only where that is smooth.
+
+    Args:
+        rgb: (h,w,3) uint8.
+        face: in it.
+
+    Returns:
+        (h,w) in [0,1], 1 where it does.
+    """
+    height, width = rgb.shape[:2]
+    size = (_SMALL, _SMALL)
+    head = head_matte(rgb, face, (0, 0, width, height), size)
+    head = cv2.dilate(head, np.ones((_BESIDE, _BESIDE), np.uint8))
+    light = brightness(cast("Pixels", cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
+    texture = np.sqrt(
+        cv2.blur(light * light, (_NEAR, _NEAR)) - cv2.blur(light, (_NEAR, _NEAR)) ** 2
+    )
+    _, down = face_places((height, width), face)
+    clothes = cv2.resize(ramp(down, _SHOULDERS)[:, None], size, interpolation=cv2.INTER_AREA)
+    ground = (1 - head) * (1 - clothes * ramp(np.nan_to_num(texture), _TEXTURE))
+    soft = cv2.GaussianBlur(ground.astype(np.float32), (0, 0), 1)
+    return cast("Floats", cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
