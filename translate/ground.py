@@ -18,8 +18,8 @@ from translate.skin import Floats, face_places, ramp
 
 _SMALL = 128  # pixels: height and width of the copy that is looked at
 _BESIDE = 5  # pixels: outlines are drawn as far from a head
-_NEAR, _TEXTURE = 9, (7 / 255, 14 / 255)  # pixels around one, and the standard deviations of light
-# there between which something begins that may be drawn
+_NEAR, _TEXTURE = (9, 9), (7 / 255, 14 / 255)  # pixels around one, and the standard deviations of
+# light there between which something begins that may be drawn
 _SHOULDERS = (0.55, 0.8)  # in widths of the face's box below its middle: above the first of these
 # heights there is only ground beside a head, below the second clothes as well
 
@@ -39,11 +39,10 @@ def plain_ground(rgb: Pixels, face: Face) -> Floats:
     head = head_matte(rgb, face, (0, 0, width, height), size)
     head = cv2.dilate(head, np.ones((_BESIDE, _BESIDE), np.uint8))
     light = brightness(cast("Pixels", cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
-    texture = np.sqrt(
-        cv2.blur(light * light, (_NEAR, _NEAR)) - cv2.blur(light, (_NEAR, _NEAR)) ** 2
-    )
+    mean = cv2.blur(light, _NEAR)
+    texture = cast("Floats", np.sqrt(np.maximum(cv2.blur(light * light, _NEAR) - mean * mean, 0)))
     _, down = face_places((height, width), face)
     clothes = cv2.resize(ramp(down, _SHOULDERS)[:, None], size, interpolation=cv2.INTER_AREA)
-    ground = (1 - head) * (1 - clothes * ramp(np.nan_to_num(texture), _TEXTURE))
+    ground = (1 - head) * (1 - clothes * ramp(texture, _TEXTURE))
     soft = cv2.GaussianBlur(ground.astype(np.float32), (0, 0), 1)
     return cast("Floats", cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))

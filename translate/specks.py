@@ -1,4 +1,4 @@
-"""Dots that no drawing has, dark spots without a length of their own, and strokes on bare places."""
+"""Dots that no drawing has, dark spots without a length of their own, strokes on bare places."""
 
 from __future__ import annotations
 
