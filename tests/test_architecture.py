@@ -26,7 +26,7 @@ LAYERS = (
     ("segmenting",),
     ("glasses", "matting"),
     ("skin",),
-    ("pasting",),
+    ("mouths", "pasting"),
     ("bareness", "darkness", "energy", "eyes", "ground", "imageset", "frame", "options"),
     ("relighting", "sky"),
     ("view",),

@@ -14,6 +14,7 @@ from translate.framing import Pixels, Window, extract, inside
 from translate.image_io import Photo, to_array, to_pil
 from translate.inking import LARGEST, calmed, inked
 from translate.masking import Mask, keep_outside
+from translate.mouths import one_mouth
 from translate.pasting import paste_all, put_back
 from translate.pgd import Step
 from translate.skin import toned
@@ -136,6 +137,8 @@ class Frame:
         """A result without what disturbs a drawing, if it is one, and skin in the photo's tone."""
         if window.drawn:
             result = calmed(result)
+            if window.seen_face is not None:
+                result = one_mouth(result, window.seen_face)
         if window.face is None or self.skin_lock == 0:
             return result
         return toned(result, self.photo.rgb, window, self.skin_lock)
