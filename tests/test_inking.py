@@ -16,6 +16,7 @@ from translate.framing import FaceSquare, Window, extract, find_window
 from translate.generate import generate
 from translate.image_io import read_photo, to_array, to_tensor
 from translate.inking import _flat, calmed, inked
+from translate.mouths import one_mouth
 from translate.pasting import paste
 from translate.skin import toned
 from translate.smooth import flattened
@@ -259,7 +260,7 @@ def test_drawings_are_calmed_before_skin_gets_its_tone() -> None:
         options = Options(keep_glasses=False, skin_lock=1.0)
         *_, last = anime.frames(photo, options)
         (window,), (state,) = last.windows, to_array(last.step.x)
-        calm = calmed(state) if drawn else state
+        calm = one_mouth(calmed(state), window.seen_face) if drawn else state
         expected = toned(calm, np.asarray(photo), window, 1.0)
         assert (expected != calm).any()
         pasted = paste(np.asarray(photo), window, expected)
