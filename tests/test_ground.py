@@ -20,6 +20,7 @@ from translate.view import Asked, look
 __all__ = ["anime"]
 
 BESIDE, SHOULDERS = ((-0.72, -0.25), (0.72, -0.25)), ((-0.7, 0.88), (0.7, 0.88))
+HAT = (0.0, -0.7)
 ON_HEAD = ((0.0, 0.0), (-0.19, -0.1), (0.0, -0.5))
 
 
@@ -82,6 +83,7 @@ def test_texture_behind_a_head_is_ground_and_that_of_clothes_is_not(
         return [float(at(there, window, *place).mean()) for place in places]
 
     assert min(found(BESIDE, loud=True)) > 0.9
+    assert max(found([HAT], loud=True)) < 0.1
     assert min(found(SHOULDERS, loud=False)) > 0.9
     assert max(found(SHOULDERS, loud=True)) < 0.1
 

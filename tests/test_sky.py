@@ -73,6 +73,21 @@ def test_a_blue_sky_ends_at_the_ground_and_at_towers_and_holds_clouds() -> None:
     assert find_sky(scene(cloud=True, tower=False))[30, 60] > 0.9
 
 
+def test_a_sky_goes_on_between_towers_and_below_a_branch() -> None:
+    rgb, rough = scene(), scene()[75:120]
+    rgb[:30, 60:] = rough[:30, 60:]  # a branch
+    rgb[30:70, 60:64] = rough[:40, 60:64]  # and what it grows from
+    sky = find_sky(rgb)
+    assert sky[38:62, 70:112].mean() > 0.9
+    assert sky[38:62, 145:172].mean() > 0.9
+    assert sky[:24, 70:].max() < 0.1
+    rgb[30:70, 64:] = (230, 215, 205)  # a wall
+    assert find_sky(rgb)[38:62, 70:172].max() < 0.1
+    rgb = scene()
+    rgb[85:115, 20:160] = (170, 200, 230)  # a lake, lower than the sky
+    assert find_sky(rgb)[90:110, 30:150].max() < 0.1
+
+
 def test_what_is_all_light_or_all_dark_is_no_sky() -> None:
     for level in (0, 30, 255):
         assert not find_sky(np.full((90, 120, 3), level, np.uint8)).any()

@@ -20,12 +20,14 @@ _SMALL = 128  # pixels: height and width of the copy that is looked at
 _BESIDE = 5  # pixels: outlines are drawn as far from a head
 _NEAR, _TEXTURE = (9, 9), (7 / 255, 14 / 255)  # pixels around one, and the standard deviations of
 # light there between which something begins that may be drawn
-_SHOULDERS = (0.55, 0.8)  # in widths of the face's box below its middle: above the first of these
-# heights there is only ground beside a head, below the second clothes as well
+
+# Places in widths of the face's box, from its middle.
+_SHOULDERS = (0.55, 0.8)  # above the first of these heights there are no clothes
+_HAT, _ABOVE = (0.5, 0.6), (-0.6, -0.45)  # nor a hat farther to a side, or below these
 
 
 def plain_ground(rgb: Pixels, face: Face) -> Floats:
-    """Where a picture shows what is behind a head; below the chin only where that is smooth.
+    """Where a picture shows what is behind a head; what may be clothes or a hat only if it is smooth.
 
     Args:
         rgb: (h,w,3) uint8.
@@ -41,8 +43,10 @@ def plain_ground(rgb: Pixels, face: Face) -> Floats:
     light = brightness(cast("Pixels", cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
     mean = cv2.blur(light, _NEAR)
     texture = cast("Floats", np.sqrt(np.maximum(cv2.blur(light * light, _NEAR) - mean * mean, 0)))
-    _, down = face_places((height, width), face)
-    clothes = cv2.resize(ramp(down, _SHOULDERS)[:, None], size, interpolation=cv2.INTER_AREA)
-    ground = (1 - head) * (1 - clothes * ramp(texture, _TEXTURE))
+    across, down = face_places((height, width), face)
+    hat = (1 - ramp(abs(across), _HAT)) * (1 - ramp(down, _ABOVE))[:, None]
+    worn = np.maximum(hat, ramp(down, _SHOULDERS)[:, None])
+    worn = cv2.resize(worn, size, interpolation=cv2.INTER_AREA)
+    ground = (1 - head) * (1 - worn * ramp(texture, _TEXTURE))
     soft = cv2.GaussianBlur(ground.astype(np.float32), (0, 0), 1)
     return cast("Floats", cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))

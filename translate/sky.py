@@ -32,6 +32,10 @@ _DUSK = 0.2  # light of blue ones, of 1: less is none
 _LEAST, _MOST = 0.02, 0.9  # of the picture: less and more is none
 _SPECK, _GAP = 3, 7  # pixels: narrower is no sky, narrower gaps in it are
 _SURE, _FAR = 5, 13  # pixels: half of it within what is found so is sky, half of it beyond none
+_ABOVE_END, _NEARBY = 3, 20  # pixels: the sky's own colour so far above its end; columns nearby
+_PART, _LOWER = 8, 3  # pixels: smaller parts are none, nor those that end so far below the sky
+_SAME = 8.0  # distance in L*a*b* of colours that are one,
+_LIGHT_COUNTS = np.array([0.5, 1, 1], np.float32)  # with so much of each difference
 _WINDOW, _EDGE = 9, np.float32(0.0015)  # of the outline, see `along_edges`
 _SHARP = np.float32(1.5)
 
@@ -49,12 +53,14 @@ def find_sky(rgb: Pixels) -> Floats:
     scale = _SMALL / min(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cast("Pixels", cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
-    likely = _at_top(_closed(_reaching(_like_sky(small), slice(0, 2))))
+    like = _like_sky(small)
+    likely = _at_top(_closed(_reaching(like, slice(0, 2))))
     if not _LEAST < likely.mean() < _MOST:
         return np.zeros((height, width), np.float32)
     cut = grown(small, _told(likely), 1)
     assert cut is not None  # neither none nor all of it
     sky = _at_top(cut.astype(np.uint8))
+    sky = np.maximum(sky, _cut_off(small, sky, like & (1 - sky)))
     slope, level = along_edges(brightness(small), sky.astype(np.float32), _WINDOW, _EDGE)
     slope, level = (cv2.resize(plane, (width, height)) for plane in (slope, level))
     soft = slope * brightness(rgb) + level
@@ -84,6 +90,29 @@ def _at_top(places: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     clouds, and branches from above, too."""
     sky = _reaching(places, slice(0, 2))
     return 1 - _reaching(1 - sky, slice(-2, None))
+
+
+def _cut_off(
+    rgb: Pixels, sky: npt.NDArray[np.uint8], like: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8]:
+    """(h,w) of 0 and 1: parts of what else could be sky that are some, seen between towers or below
+    a branch: no lower than the rest, and of a colour that it has nearby, as high or at its end."""
+    light = rgb.astype(np.float32) / 255
+    colours = cast("Floats", cv2.cvtColor(light, cv2.COLOR_RGB2LAB))
+    columns = np.flatnonzero(sky.any(axis=0))
+    ends = len(sky) - 1 - sky[::-1].argmax(axis=0)[columns]
+    found = np.zeros_like(sky)
+    count, parts, boxes, middles = cv2.connectedComponentsWithStats(like, connectivity=4)
+    for part in range(1, count):
+        bottom = boxes[part, cv2.CC_STAT_TOP] + boxes[part, cv2.CC_STAT_HEIGHT]
+        if boxes[part, cv2.CC_STAT_AREA] < _PART or bottom > ends.max() + _LOWER:
+            continue
+        nearest = np.argsort(abs(columns - middles[part, 0]))[:_NEARBY]
+        rows = np.clip(ends[nearest] - _ABOVE_END, 0, round(middles[part, 1]))
+        own = np.median(colours[parts == part], axis=0)
+        apart = np.linalg.norm((colours[rows, columns[nearest]] - own) * _LIGHT_COUNTS, axis=1)
+        found[(parts == part) & bool(apart.min() < _SAME)] = 1
+    return found
 
 
 def _reaching(places: npt.NDArray[np.uint8], rows: slice) -> npt.NDArray[np.uint8]:

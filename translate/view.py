@@ -22,7 +22,6 @@ from translate.image_io import to_array, to_tensor
 from translate.masking import Mask, window_mask
 from translate.options import DEFAULTS, Options
 from translate.relighting import brightening, lightening
-from translate.skin import ramp
 from translate.sky import find_sky
 
 
@@ -62,7 +61,6 @@ class Asked(NamedTuple):
 
 
 NOTHING = Asked()
-_KEPT = (0.5, 1.0)  # what stays so dark is not wiped: hats may count as ground, too, which has 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,10 +153,8 @@ def _as_asked(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = 
     if not asked.dark and asked.eyes == 1:
         return view
     start = view.start[0].permute(1, 2, 0).numpy()
-    if asked.dark and (dark := stays_dark(start, face)) is not None:
-        if bare is not None:
-            bare = bare * (1 - ramp(dark, _KEPT))
-        view = replace(view, dark=_as_map(dark), bare=_as_map(bare))
+    if asked.dark:
+        view = replace(view, dark=_as_map(stays_dark(start, face)))
     if asked.eyes == 1:
         return view
     larger = torch.from_numpy(enlarged_eyes(start, face, asked.eyes))
