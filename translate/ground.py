@@ -27,7 +27,7 @@ _HAT, _ABOVE = (0.5, 0.6), (-0.6, -0.45)  # nor a hat farther to a side, or belo
 
 
 def plain_ground(rgb: Pixels, face: Face) -> Floats:
-    """Where a picture shows what is behind a head; what may be clothes or a hat only if it is smooth.
+    """Where a picture shows what is behind a head; what may be worn, only where it is smooth.
 
     Args:
         rgb: (h,w,3) uint8.
