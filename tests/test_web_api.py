@@ -117,11 +117,11 @@ def test_every_option_reaches_the_engine(
     path = upload(site, "p.png", photo.read_bytes())
     wish: dict[str, Any] = {"steps": 3, "step_size": 0.4, "eps": 0.9, "seed": 7}
     body = {"photo": file_data(path), "strength": "1", "domain": "scenes", **wish}
-    body |= {"glasses": "dissolve", "eyes": 1.5}
+    body |= {"glasses": "dissolve", "eyes": 1.5, "crop_only": True}
     kind, (file, info) = call(site, "translate", body)
     assert kind == "complete"
     translator = Translator.load(str(site_domains[1]), device="cpu")
-    expected = translator(photo, Options(strength=1.0, **wish))
+    expected = translator(photo, Options(strength=1.0, crop_only=True, **wish))
     np.testing.assert_array_equal(result(site, file), np.asarray(expected))
     assert {name: info[name] for name in ("seed", "eps", "step_size", "keep_glasses", "eyes")} == {
         "keep_glasses": False,

@@ -109,6 +109,14 @@ def take(page: Page, folder: Path) -> Path:
     return path
 
 
+def look(page: Page, view: str) -> None:
+    """Choose a view, and wait until it is shown."""
+    picture = page.locator("#compare img").last
+    before = str(picture.get_attribute("src"))
+    page.get_by_label(view).check()
+    expect(picture).not_to_have_attribute("src", before)
+
+
 def slide(page: Page, value: float) -> None:
     box = page.locator("#strength input[type=number]")
     box.fill(str(value))
@@ -191,6 +199,30 @@ def test_the_strength_scrubs_through_kept_steps(
     slide(page, 0)
     expect(page.locator("#words")).to_contain_text("This is the photo itself")
     np.testing.assert_array_equal(pixels(take(page, tmp_path)), pixels(photo))
+
+
+def test_the_square_alone_is_shown_and_saved(browser: Browser, tmp_path: Path) -> None:
+    """At once, of a run that is over, and the whole photo again after it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with run_site(folder) as own:
+        page = open_page(browser, own)
+        page.locator("#examples button img").first.click()
+        page.wait_for_selector("#take:visible")
+        whole = take(page, tmp_path)
+        assert settings(whole)["crop_only"] is False
+        assert pixels(whole).shape[:2] == (512, 512)
+        look(page, "Square only")
+        file = take(page, tmp_path / "square")
+        look(page, "Whole photo")
+        again = take(page, tmp_path / "again")
+        page.context.close()
+    assert settings(file)["crop_only"] is True
+    anime = Translator.load("anime", device="cpu")
+    expected = np.asarray(anime(EXAMPLES / "astronaut.jpg", Options(crop_only=True)))
+    assert pixels(file).shape == expected.shape
+    assert np.abs(pixels(file).astype(int) - expected).mean() < 1
+    np.testing.assert_array_equal(pixels(again), pixels(whole))
 
 
 def test_stop_keeps_the_current_frame(page: Page, photo: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from translate.ui.studio import SUITING, Studio, Wish
 from translate.ui.sweep import Sweeper
 from translate.ui.translating import Handlers, read_options
 from translate.ui.turns import TranslatorInTurns
-from translate.ui.walks import Shelf, Stops, Walk
+from translate.ui.walks import CLOSE, SQUARE, WHOLE, Shelf, Stops, Walk
 from translate.ui.words import story
 
 
@@ -131,15 +131,34 @@ def test_kept_states_are_those_of_the_python_api(
     assert walk.until(2).last == 2
 
 
+def test_the_square_alone_is_what_crop_only_gives(
+    studio: Studio, photo: Path, tiny_domain: Path, tmp_path: Path
+) -> None:
+    with Image.open(photo) as picture:
+        wide = Image.new("RGB", (300, 120))
+        wide.paste(picture.convert("RGB").resize((120, 120)), (90, 0))
+    wide.save(tmp_path / "wide.png")
+    walk, options = walked(studio, tmp_path / "wide.png"), Options(strength=1.0, crop_only=True)
+    alone = Translator.load(str(tiny_domain), device="cpu").frames(tmp_path / "wide.png", options)
+    walk.view = SQUARE
+    for index, frame in enumerate(alone):
+        expected = np.asarray(frame.image)
+        np.testing.assert_array_equal(np.asarray(walk.picture(index)), expected)
+        np.testing.assert_array_equal(np.asarray(walk.shown(index)), expected)
+    asked = Wish(photo=str(tmp_path / "wide.png"), domain="tiny", options=options)
+    *_, own = studio.walk(asked)
+    assert own.view == SQUARE
+
+
 def test_a_large_photo_is_shown_smaller_and_close_up(studio: Studio, tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 255, (400, 3000, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "wide.png")
     walk = walked(studio, tmp_path / "wide.png")
-    assert walk.close
+    assert walk.view == CLOSE
     close = walk.shown(walk.last)
     assert close.height == 400
     assert close.width < 600
-    walk.close = False
+    walk.view = WHOLE
     assert walk.shown(0).size == (1280, 171)
     assert walk.picture(walk.last).size == (3000, 400)
 
@@ -156,12 +175,12 @@ def test_the_page_shows_what_will_be_downloaded(enlarged: int, tmp_path: Path) -
     assert walk.near is not None
     left = walk.windows[0].left - walk.near.windows[0].left
     top = walk.windows[0].top - walk.near.windows[0].top
-    walk.close = True
+    walk.view = CLOSE
     near, before = walk.shown(walk.last), walk.shown(0)
     assert np.abs(np.asarray(near).astype(int) - np.asarray(before)).mean() > 3
     box = (left, top, left + near.width, top + near.height)
     np.testing.assert_array_equal(np.asarray(near), np.asarray(picture.crop(box)))
-    walk.close = False
+    walk.view = WHOLE
     whole, before = walk.shown(walk.last), walk.shown(0)
     expected = picture.resize(whole.size, Image.Resampling.LANCZOS)
     changed = np.abs(np.asarray(expected).astype(int) - np.asarray(before)).mean()

@@ -52,8 +52,9 @@ class Endpoints:
         glasses: str = "auto",
         skin_lock: float | None = None,
         eyes: float | None = None,
+        crop_only: bool = False,
     ) -> tuple[str, dict[str, Any]]:
-        """Translate one photo: a PNG of its own size, and what happened as JSON."""
+        """Translate one photo: a PNG of its own size, or of the window, and what happened."""
         if photo is None:
             raise gr.Error("Give a photo.", print_exception=False)
         options = Options(
@@ -63,6 +64,7 @@ class Endpoints:
             eps=eps,
             seed=None if seed is None else int(seed),
             framing=cast("Framing", framing),
+            crop_only=crop_only,
             faces=cast("Faces", faces),
             keep_glasses=_glasses(glasses),
             eyes=eyes,
@@ -151,6 +153,7 @@ def build(studio: Studio) -> None:
         glasses = gr.Textbox("auto", label=f"glasses: {', '.join(GLASSES)}")
         skin_lock = gr.Number(None, label="skin lock: 0 to 1")
         eyes = gr.Number(None, label="eyes: 1 to 4 times as large")
+        crop_only = gr.Checkbox(False, label="crop only: the window without the rest of the photo")
         second = gr.Textbox("", label="second domain")
         share = gr.Number(0.5, label="share of the second domain")
         file = gr.File(label="result")
@@ -160,7 +163,7 @@ def build(studio: Studio) -> None:
     bends = [tone_lock, colour_lock, headroom, variation, footroom, glasses, skin_lock, eyes]
     on.click(
         ends.translate,
-        [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *bends],
+        [photo, domain, strength, *lengths, seed, framing, *blend, mask, faces, *bends, crop_only],
         [file, info],
         api_name="translate",
         concurrency_id="engine",

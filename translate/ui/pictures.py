@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from translate.domain import WEIGHTS_FILE
 from translate.files import atomic_path
 from translate.ui.limits import STREAM_SIDE
-from translate.ui.walks import Walk
+from translate.ui.walks import SQUARE, Walk
 
 
 def temp_folder() -> Path:
@@ -54,6 +54,7 @@ def settings(walk: Walk, index: int) -> dict[str, Any]:
         "footroom": pgd.footroom,
         "total_variation": pgd.total_variation,
         "framing": options.framing,
+        "crop_only": walk.view == SQUARE,
         "faces": options.faces,
         "keep_glasses": options.keeps_glasses(walk.domain),
         "eyes": options.eye_size(walk.domain),

@@ -11,19 +11,18 @@ from translate.ui.limits import MAX_STEPS
 from translate.ui.parts import MaskEditor, PhotoInput
 from translate.ui.studio import Studio
 from translate.ui.translating import (
-    CLOSE,
     EMPTY,
     EYES,
     GLASSES,
     NO_SECOND,
     SURFACES,
     TONES,
-    WHOLE,
     Handlers,
     busy,
     canvas,
     end,
 )
+from translate.ui.walks import CLOSE, SQUARE, WHOLE
 
 TO_RESULT = """() => {
   const small = window.matchMedia("(max-width: 760px)").matches;
@@ -79,7 +78,7 @@ def build(studio: Studio) -> gr.Image:
                 elem_id="compare",
             )
             view = gr.Radio(
-                [CLOSE, WHOLE],
+                [CLOSE, WHOLE, SQUARE],
                 value=WHOLE,
                 label="View",
                 show_label=False,
@@ -171,8 +170,9 @@ def build(studio: Studio) -> gr.Image:
     view.input(
         handle.look,
         [view],
-        [compare, show],
-        queue=False,
+        [compare, show, download],
+        concurrency_id="scrub",
+        trigger_mode="always_last",
         show_progress="hidden",
         api_visibility="private",
     )

@@ -21,7 +21,7 @@ from translate.ui.limits import STREAM_EVERY_S
 from translate.ui.parts import SKIP, Update, open_photo, speaking, telling
 from translate.ui.pictures import data_uri, save_png
 from translate.ui.studio import Studio, Wish
-from translate.ui.walks import Walk
+from translate.ui.walks import SQUARE, Walk
 from translate.ui.words import BUSY, number, story
 
 BRUSH_SIDE = 768  # long side of the picture to paint on
@@ -30,7 +30,6 @@ TONES = {"auto": None, "free": 0.0, "half": 0.5, "firmly": 1.0}  # `Options.tone
 GLASSES = {"auto": None, "keep": True, "dissolve": False}  # `Options.keep_glasses`
 EYES = {"auto": None, "as they are": 1.0, "large": 2.0, "huge": 3.0}  # `Options.eyes`
 SURFACES = {"auto": None, "grainy": 0.0, "smooth": 0.15, "flat": 0.4}  # `Options.total_variation`
-CLOSE, WHOLE = "Close up", "Whole photo"
 
 EMPTY = (
     '<div class="stage empty"><p>Your picture appears here.</p>'
@@ -97,7 +96,7 @@ def results(walk: Walk, index: int, *, download: bool, strength: Update) -> tupl
         gr.HTML(curve(walk, index)),
         gr.ImageSlider(value=pair, visible=True),
         story(walk, index),
-        gr.Radio(value=CLOSE if walk.close else WHOLE, visible=walk.partial),
+        gr.Radio(value=walk.view, visible=walk.partial),
         strength,
         button,
     )
@@ -209,14 +208,20 @@ class Handlers:
         file = gr.DownloadButton(value=str(save_png(walk, index)), interactive=True)
         yield *(SKIP,) * 5, file, SKIP
 
-    def look(self, view: str, request: gr.Request) -> tuple[Update, ...]:
-        """Close up, or the whole photo."""
+    def look(self, view: str, request: gr.Request) -> Iterator[tuple[Update, ...]]:
+        """Another view at once, then the file for the download, if that is another one, too."""
         walk = self.studio.shelf.get(str(request.session_hash))
         if walk is None:
-            return SKIP, SKIP
-        walk.close = view == CLOSE
+            yield SKIP, SKIP, SKIP
+            return
+        other = (view == SQUARE) != (walk.view == SQUARE)
+        walk.view = view
         pair = gr.ImageSlider(value=(walk.shown(0), walk.shown(walk.at)))
-        return pair, gr.HTML(curve(walk, walk.at))
+        wait = gr.DownloadButton(interactive=False) if other else SKIP
+        yield pair, gr.HTML(curve(walk, walk.at)), wait
+        if other:
+            file = gr.DownloadButton(value=str(save_png(walk, walk.at)), interactive=True)
+            yield SKIP, SKIP, file
 
     def begin(self, photo: str | None, request: gr.Request) -> tuple[Update, ...]:
         """At the click: Stop comes to life, the last result goes away."""

@@ -24,6 +24,9 @@ from translate.options import Options
 from translate.pgd import Step
 from translate.ui.limits import SHELF_MB, SHOWN_SIDE
 
+CLOSE, WHOLE, SQUARE = "Close up", "Whole photo", "Square only"
+"""What of a walk is to be seen: the windows with a little around them, the whole photo, or the
+first window alone. A file holds the whole photo or that."""
 CLOSE_SHARE = 0.4  # a window below this share of the photo is first shown close up
 CLOSE_ROOM = 0.12  # shown around the window, in its own sides
 
@@ -44,7 +47,7 @@ class Walk:
         energies: of the states.
         stopped: whether the user ended it.
         whole, near: for the page: the whole photo, and the windows with a little around them.
-        close: whether the latter is to be shown.
+        view: what is to be seen, `CLOSE`, `WHOLE` or `SQUARE`.
         at: state that is shown.
     """
 
@@ -65,7 +68,7 @@ class Walk:
     stopped: bool = False
     whole: View | None = None
     near: View | None = None
-    close: bool = False
+    view: str = WHOLE
     at: int = 0
 
     def add(self, frame: Frame) -> None:
@@ -74,7 +77,9 @@ class Walk:
             self.photo, self.windows, self.mask = frame.photo, frame.windows, frame.mask
             self.least_fall, self.free = frame.least_fall, frame.free
             self.whole, self.near = _whole(frame), _close(frame)
-            self.close = _is_small(frame)
+            self.view = CLOSE if _is_small(frame) else WHOLE
+            if self.options.crop_only:
+                self.view = SQUARE
         self.states.append(to_array(frame.step.x))
         self.values.append((frame.step.energy.cpu(), frame.step.distance.cpu()))
         self.energies.append(frame.energy)
@@ -100,7 +105,7 @@ class Walk:
         return min(self.last, round(strength / full * self.total)) if full > 0 else self.last
 
     def picture(self, index: int) -> Image.Image:
-        """A state in the whole photo, at the photo's own size."""
+        """A state in the whole photo, at the photo's own size, or the first window alone."""
         assert self.photo is not None
         return self._frame(index, self.photo, self.windows, self.mask).image
 
@@ -110,8 +115,10 @@ class Walk:
         return self._frame(index, self.photo, self.windows, self.mask).note
 
     def shown(self, index: int) -> Image.Image:
-        """The same for the page: small enough, and close up when `close`."""
-        view = self.near if self.close else self.whole
+        """The same for the page: small enough."""
+        if self.view == SQUARE:
+            return self.picture(index)
+        view = self.near if self.view == CLOSE else self.whole
         assert view is not None
         return self._frame(index, view.photo, view.windows, view.mask).image
 
@@ -137,7 +144,7 @@ class Walk:
         energy, distance = self.values[index]
         x = torch.cat([to_tensor(state) for state in self.states[index]])
         step = Step(index, x, energy, distance, torch.ones_like(energy, dtype=torch.bool))
-        last, crop_only = index == self.last, self.options.crop_only
+        last, crop_only = index == self.last, self.view == SQUARE
         start = self.values[0][0]
         skin = self.options.skin(self.domain)
         return Frame(
