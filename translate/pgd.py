@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -96,7 +96,8 @@ def descend(
     source = source.detach()
     x = _start(source, pgd, mask, generator)
     active = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    maps = _maps(pgd, bare=bare, sky=sky, dark=dark)
+    given = (("bare", bare, pgd.bare), ("sky", sky, pgd.sky), ("dark", dark, pgd.dark))
+    maps = {name: map_ for name, map_, share in given if map_ is not None and share > 0}
     masks = () if mask is None else (mask,)
     run = run or _directly
     for index in range(pgd.steps + 1):
@@ -127,9 +128,6 @@ def attack(
     pgd: PGD,
     *,
     guide: Guide | None = None,
-    bare: Tensor | None = None,
-    sky: Tensor | None = None,
-    dark: Tensor | None = None,
     run: Run | None = None,
 ) -> Tensor:
     """Only the end point of `descend`, without any state's energy: the inner loop of training.
@@ -137,20 +135,19 @@ def attack(
     Args:
         energy: (N,3,H,W) float32 in [0,1] -> (N,).
         source: (N,3,H,W) float32 in [0,1].
-        pgd: settings; `random_start` is not used.
+        pgd: settings; `random_start`, `bare`, `sky` and `dark` are not used.
         guide: says which energy a move follows.
-        bare, sky, dark, run: see `descend`.
+        run: see `descend`.
 
     Returns:
         (N,3,H,W) float32 in [0,1], detached.
     """
     source = x = source.detach()
-    maps = _maps(pgd, bare=bare, sky=sky, dark=dark)
     run = run or _directly
     for index in range(pgd.steps):
         followed = (guide(index) if guide else None) or energy
-        move = _Move(energy, followed, pgd.at(index), asked=False, given=tuple(maps))
-        _, x = run(move, x, source, _length(x, pgd, index), *maps.values())
+        move = _Move(energy, followed, pgd.at(index), asked=False)
+        _, x = run(move, x, source, _length(x, pgd, index))
     return x
 
 
@@ -184,15 +181,6 @@ def _start(
     if pgd.norm == "l2":
         noise = noise * (pgd.random_start / l2_norm(noise).clamp_min(TINY)).view(-1, 1, 1, 1)
     return _project(source + noise, source, pgd, mask)
-
-
-def _maps(pgd: PGD, **maps: Tensor | None) -> dict[str, Tensor]:
-    """Those that there are and that the settings heed."""
-    return {
-        name: map_
-        for name, map_ in maps.items()
-        if map_ is not None and cast("float", getattr(pgd, name)) > 0
-    }
 
 
 def _value(energy: Energy, x: Tensor) -> Tensor:

@@ -50,8 +50,7 @@ class Stage(Settings):
         coarse: shares of the updates that train the network as seen from one, two, … halvings
             away (`EnergyModel.logit`), so that walks can go from coarse to fine.
         translated: share of the updates whose attack is a whole translation as the card's strength
-            1 makes it, of pictures of which as much is known (`translate.view`), so that the
-            network is told what is still wrong with its own results.
+            1 makes it, so that the network is told what is still wrong with its own results.
         spoilt: share of the updates whose attack, of a third of K moves at most, starts from the
             update's own targets, bent or with parts missing (`translate.training.spoiling`), so
             that the network minds eyes that slip and mouths that are not there.
@@ -134,9 +133,9 @@ class Recipe(Settings):
         sample_despeckle: how long the dark spots are, at most, that are filled in it, as a share of
             the size.
         sample_bare: how much of the dark strokes on bare skin and behind a head goes, see
-            `Descent`; in training whole translations heed it, short attacks do not.
+            `Descent`; not in training: a network would learn to mind what no walk may change.
         sample_sky, sample_dark: how far skies change as one, and how far what stays dark does, see
-            `Descent`; in training as `sample_bare`.
+            `Descent`; not in training either.
         sample_reach: share of held-out photos that strength 1.0 brings to the median energy of
             target images, if `sample_steps` suffice.
         licence: terms of the weights, for the card.

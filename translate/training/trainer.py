@@ -30,7 +30,6 @@ from translate.training.losses import auc
 from translate.training.objectives import Objectives
 from translate.training.report import Report
 from translate.training.spoiling import spoilt
-from translate.view import NOTHING, Asked, looked_at
 
 DIVERGED = 50.0
 """Binary loss that ends a run; ln 4 = 1.39 is a draw. One went from 3 over 19 to 1,600 in three
@@ -263,20 +262,9 @@ class Trainer:
             together=translated and whole.together,
         )
         energy = SeenFrom(self._energy, halvings)
-        asked = Asked.of(whole, relit=False, eyes=1) if translated else NOTHING
-        seen = looked_at(start, asked)
         self.model.requires_grad_(False)  # saves the backward pass to the weights
         try:
-            return attack(
-                energy,
-                start,
-                pgd,
-                guide=guide,
-                run=self._replay,
-                bare=seen.bare,
-                sky=seen.sky,
-                dark=seen.dark,
-            )
+            return attack(energy, start, pgd, guide=guide, run=self._replay)
         finally:
             self.model.requires_grad_(True)
 

@@ -1,4 +1,4 @@
-"""Training sees of a photo what a walk sees of it later: what stays dark, bare skin, even light."""
+"""Sample grids show photos and what becomes of them later, with all that a walk knows of a photo."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from PIL import Image
 from tests.conftest import EXAMPLES
 from translate.framing import FaceSquare
 from translate.image_io import to_array
-from translate.pgd import attack
 from translate.training.config import Recipe
 from translate.training.data import first_images, load_images
 from translate.training.run import Session, run
 from translate.training.samples import walk
 from translate.training.trainer import Trainer
-from translate.view import NOTHING, Asked, View, looked_at, looked_for
+from translate.view import NOTHING, Asked, looked_at, looked_for
 
 PEOPLE = ("astronaut", "hopper")
 SIZE = 64
@@ -71,20 +70,6 @@ def test_a_batch_keeps_every_bit_and_gets_what_is_asked() -> None:
         assert ours.max() > 0.5
         assert torch.equal(ours, expected)
     assert looked_at(x, NOTHING).dark is None
-
-
-def test_whole_translations_heed_what_a_walk_heeds(trainer: Trainer) -> None:
-    """And short attacks heed nothing: they are what a network is to withstand."""
-    _, start = trainer.batch()
-    whole = trainer._attack(start, trainer._translation(), 0, translated=True)
-    short = trainer._attack(start, trainer._pgd(), 0, translated=False)
-    trainer.model.requires_grad_(False)
-    energy, descent = trainer.model.energy, trainer.recipe.descent_at(0)
-    *_, later = walk(energy, looked_at(start, WALKED), descent)
-    torch.testing.assert_close(whole, later.x, rtol=0, atol=1e-6)
-    *_, heedless = walk(energy, View(start), descent)
-    assert (whole - heedless.x).abs().max() > 0.01
-    assert torch.equal(short, attack(energy, start, trainer._pgd()))
 
 
 def test_sample_grids_show_photos_and_what_becomes_of_them(
