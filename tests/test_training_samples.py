@@ -1,4 +1,4 @@
-"""Sample grids show photos and what becomes of them later, with all that a walk knows of a photo."""
+"""Sample grids show photos, and what becomes of them with all that a walk knows of a photo."""
 
 from __future__ import annotations
 
