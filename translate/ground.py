@@ -20,6 +20,7 @@ _SMALL = 128  # pixels: height and width of the copy that is looked at
 _BESIDE = 5  # pixels: outlines are drawn as far from a head
 _NEAR, _TEXTURE = (9, 9), (7 / 255, 14 / 255)  # pixels around one, and the standard deviations of
 # light there between which something begins that may be drawn
+_DARK = (0.25, 0.45)  # light, of 1, between which dark clothes end: wiped they are grey
 
 # Places in widths of the face's box, from its middle.
 _SHOULDERS = (0.55, 0.8)  # above the first of these heights there are no clothes
@@ -27,7 +28,7 @@ _HAT, _ABOVE = (0.5, 0.6), (-0.6, -0.45)  # nor a hat farther to a side, or belo
 
 
 def plain_ground(rgb: Pixels, face: Face) -> Floats:
-    """Where a picture shows what is behind a head; what may be worn, only where it is smooth.
+    """Where a picture shows what is behind a head; what may be worn only if it is plain and light.
 
     Args:
         rgb: (h,w,3) uint8.
@@ -47,6 +48,7 @@ def plain_ground(rgb: Pixels, face: Face) -> Floats:
     hat = (1 - ramp(abs(across), _HAT)) * (1 - ramp(down, _ABOVE))[:, None]
     worn = np.maximum(hat, ramp(down, _SHOULDERS)[:, None])
     worn = cv2.resize(worn, size, interpolation=cv2.INTER_AREA)
-    ground = (1 - head) * (1 - worn * ramp(texture, _TEXTURE))
+    something = np.maximum(ramp(texture, _TEXTURE), 1 - ramp(light, _DARK))
+    ground = (1 - head) * (1 - worn * something)
     soft = cv2.GaussianBlur(ground.astype(np.float32), (0, 0), 1)
     return cast("Floats", cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
