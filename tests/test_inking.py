@@ -18,7 +18,7 @@ from translate.image_io import read_photo, to_array, to_tensor
 from translate.inking import _flat, calmed, inked
 from translate.mouths import one_mouth
 from translate.pasting import paste
-from translate.skin import toned
+from translate.skin import not_reddened, toned
 from translate.smooth import flattened
 from translate.view import look
 
@@ -261,6 +261,7 @@ def test_drawings_are_calmed_before_skin_gets_its_tone() -> None:
         *_, last = anime.frames(photo, options)
         (window,), (state,) = last.windows, to_array(last.step.x)
         calm = one_mouth(calmed(state), window.seen_face) if drawn else state
+        calm = not_reddened(calm, window.seen_face) if drawn else calm
         expected = toned(calm, np.asarray(photo), window, 1.0)
         assert (expected != calm).any()
         pasted = paste(np.asarray(photo), window, expected)

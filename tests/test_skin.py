@@ -16,7 +16,7 @@ from translate.domain import read_domain
 from translate.framing import Window, extract
 from translate.hub import bundled_domains
 from translate.image_io import Photo
-from translate.skin import toned
+from translate.skin import not_reddened, toned
 
 Cli = Callable[..., Result]
 DARK = np.array((0.5, 0.4, 0.36))  # of the light photo's levels
@@ -206,3 +206,32 @@ def test_both_commands_agree(cli: Cli, tmp_path: Path) -> None:
     pale, own = (made_by_both(cli, tmp_path / "in.png", "--skin-lock", k) for k in ("0", "1"))
     assert (own <= pale).all()
     assert (own < pale).any()
+
+
+def test_eyes_are_not_red_and_the_rest_may_be(window: Window) -> None:
+    assert window.seen_face is not None
+    x, y, width = window.seen_face
+    drawing, red = extract(light(), window).copy(), (150, 30, 30)
+
+    def square(across: float, down: float) -> tuple[slice, slice]:
+        row, column = round(y + down * width), round(x + across * width)
+        return slice(row - 3, row + 4), slice(column - 3, column + 4)
+
+    below_eye, lips, beyond = square(0.19, 0.02), square(0.0, 0.31), square(-0.6, -0.05)
+    for place in (below_eye, lips, beyond):
+        drawing[place] = red
+    calm = not_reddened(drawing, window.seen_face)
+    tone = calm[below_eye].reshape(-1, 3).astype(int)
+    assert (tone[:, 0] - tone[:, 1]).max() < 60
+    assert abs(tone @ (0.299, 0.587, 0.114) - np.array(red) @ (0.299, 0.587, 0.114)).max() < 3
+    for place in (lips, beyond):
+        np.testing.assert_array_equal(calm[place], drawing[place])
+
+
+def test_what_is_no_redder_than_skin_is_the_same_array(window: Window) -> None:
+    assert window.seen_face is not None
+    for picture in (extract(light(), window), extract(dark(), window)):
+        grey = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+        assert not_reddened(grey, window.seen_face) is grey
+    for face in ((0.0, 0.0, 300.0), (100.0, -300.0, 90.0), (255.0, 255.0, 40.0)):
+        assert not_reddened(picture, face).shape == picture.shape

@@ -17,7 +17,7 @@ from translate.masking import Mask, keep_outside
 from translate.mouths import one_mouth
 from translate.pasting import paste_all, put_back
 from translate.pgd import Step
-from translate.skin import toned
+from translate.skin import not_reddened, toned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +138,7 @@ class Frame:
         if window.drawn:
             result = calmed(result)
             if window.seen_face is not None:
-                result = one_mouth(result, window.seen_face)
+                result = not_reddened(one_mouth(result, window.seen_face), window.seen_face)
         if window.face is None or self.skin_lock == 0:
             return result
         return toned(result, self.photo.rgb, window, self.skin_lock)

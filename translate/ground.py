@@ -49,6 +49,6 @@ def plain_ground(rgb: Pixels, face: Face) -> Floats:
     worn = np.maximum(hat, ramp(down, _SHOULDERS)[:, None])
     worn = cv2.resize(worn, size, interpolation=cv2.INTER_AREA)
     something = np.maximum(ramp(texture, _TEXTURE), 1 - ramp(light, _DARK))
-    ground = (1 - head) * (1 - worn * something)
+    ground = cast("Floats", (1 - head) * (1 - worn * something))
     soft = cv2.GaussianBlur(ground.astype(np.float32), (0, 0), 1)
     return cast("Floats", cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))

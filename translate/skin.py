@@ -47,6 +47,8 @@ _CHEEKS = (0.28, -0.02, 0.22)  # skin is looked at so far to both sides, between
 _OVAL = Oval(axes=(0.68, 0.85), middle=0.12, fades=(0.75, 1.2))  # of what changes
 _EYE, _EYES, _WHITE = (0.19, -0.08), 0.15, (0.86, 0.95)
 """Middle of an eye, the radius around it, and the levels between which white begins there."""
+_AROUND_EYES = Oval(axes=(0.42, 0.24), middle=-0.02, fades=(0.85, 1.1))
+_REDDER, _GREY = np.float32(16), np.float32(128)  # levels of Cr above the cheeks' that may be there
 _WHITER, _WHITEST = (0.02, 0.05), 0.95  # above skin, at least, are those; lighter is no skin
 
 
@@ -81,6 +83,40 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
         less = 1 - (255 * tone / _lit(plane, near)).clip(least, 1)
         mixed.append(cast(Pixels, cv2.multiply(plane, 1 - weight * less, dtype=cv2.CV_8U)))
     return cast(Pixels, cv2.merge(mixed))
+
+
+def not_reddened(drawing: Pixels, face: Face) -> Pixels:
+    """A drawn face whose eyes are not red, nor what is around them: nothing there is much redder,
+    for its light, than skin. A walk that cannot make a stroke ink leaves it so.
+
+    Args:
+        drawing: (h,w,3) uint8.
+        face: in it.
+
+    Returns:
+        (h,w,3) uint8, of the same light; the same array where nothing is as red.
+    """
+    skin = skin_colour(drawing, face)
+    if skin is None:
+        return drawing
+    across, down = face_places(drawing.shape, face)
+    rows = np.flatnonzero(abs(down - _AROUND_EYES.middle) < _AROUND_EYES.axes[1] * 1.2)
+    if not len(rows):
+        return drawing
+    band = slice(rows[0], rows[-1] + 1)
+    light, red, blue = cv2.split(cv2.cvtColor(drawing[band], cv2.COLOR_RGB2YCrCb))
+    own = cv2.cvtColor(np.rint(skin * 255).astype(np.uint8)[None, None], cv2.COLOR_RGB2YCrCb)
+    red, blue, most = (np.float32(plane) - _GREY for plane in (red, blue, own[0, 0, 1]))
+    most = (max(most, 0) + _REDDER) * (light / np.float32(max(own[0, 0, 0], 1))).clip(0, 1)
+    excess = (red - most).clip(0) * oval(across, down[band], _AROUND_EYES)
+    if not excess.any():
+        return drawing
+    share = 1 - excess / np.maximum(np.hypot(red, blue), 1)
+    planes = [light, *(np.rint(_GREY + share * plane).astype(np.uint8) for plane in (red, blue))]
+    less = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2RGB)
+    calm = drawing.copy()
+    calm[band] = np.where(excess[..., None] > 0, less, drawing[band])
+    return calm
 
 
 def _lit(plane: Pixels, near: int) -> Floats:
