@@ -1,11 +1,11 @@
-"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, eyes.jpg, specks.jpg, bare.jpg,
-dark.jpg, sky.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
+"""Make the pictures of README.md, docs/turns.jpg, relit.jpg, eyes.jpg, bare.jpg, dark.jpg,
+sky.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
 docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg,
 mirror.jpg, ripples.jpg, rounds.jpg, flattened.jpg, border.jpg, second-cartoon.jpg, second-cat.jpg,
-burnt.jpg and mouths.jpg show networks, walks or squares of the past, too.
+burnt.jpg, specks.jpg, mouths.jpg and ground.jpg show networks, walks or squares of the past, too.
 """
 
 from __future__ import annotations
@@ -137,9 +137,6 @@ def main() -> None:
 
     walks = (*alone(anime), in_turn(anime), anime)
     side_by_side(walks).save(ROOT / "docs" / "turns.jpg", quality=92)
-    side_by_side((walking(anime, despeckle=0.0), anime)).save(
-        ROOT / "docs" / "specks.jpg", quality=92
-    )
     side_by_side((walking(anime, dark=0.0), anime)).save(ROOT / "docs" / "dark.jpg", quality=92)
     walks = (walking(anime, shade=0.0, bare=0.0), walking(anime, bare=0.0), anime)
     side_by_side(walks).save(ROOT / "docs" / "bare.jpg", quality=92)
