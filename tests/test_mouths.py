@@ -13,6 +13,8 @@ from tests.conftest import EXAMPLES
 from tests.test_relighting import LUMA, anime, window
 from translate import Options, Translator
 from translate.framing import Window
+from translate.image_io import to_array
+from translate.inking import calmed
 from translate.mouths import one_mouth
 
 __all__ = ["anime", "window"]
@@ -116,6 +118,45 @@ def test_a_smile_is_one_line(
     assert now == 1
 
 
-def test_before_the_first_move_nothing_is_taken_away(anime: Translator) -> None:
-    first = next(iter(anime.frames(photo())))
-    np.testing.assert_array_equal(np.asarray(first.image), photo())
+@pytest.mark.parametrize("crop_only", [False, True])
+def test_before_the_first_move_no_mouth_is_looked_for(
+    anime: Translator, monkeypatch: pytest.MonkeyPatch, crop_only: bool
+) -> None:
+    def asked(drawing: np.ndarray, face: object) -> np.ndarray:
+        calls.append(drawing)
+        return drawing
+
+    calls: list[np.ndarray] = []
+    monkeypatch.setattr(frame_module, "one_mouth", asked)
+    first, second, *_ = anime.frames(photo(), Options(crop_only=crop_only, steps=1))
+    assert first.image.size
+    assert not calls
+    assert second.image.size
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("wide", "high"), [(0.12, 0.05), (0.2, 0.13), (0.24, 0.15)])
+def test_an_open_mouth_is_one(wide: float, high: float) -> None:
+    picture, (x, y, width) = drawn(NOSE, JAW), FACE
+    axes = (round(wide * width), round(high * width))
+    centre = (round(x), round(y + 0.34 * width))
+    cv2.ellipse(picture, centre, axes, 0, 0, 360, (120, 40, 40), -1, cv2.LINE_AA)
+    assert one_mouth(picture, FACE) is picture
+
+
+def test_a_low_mouth_is_not_taken_for_a_line_beside_the_nose() -> None:
+    """Hopper's avatar has one near the chin, and a shade below the nose."""
+    cartoon = Translator.load("cartoon", device="cpu", dtype="float32")
+    with Image.open(EXAMPLES / "hopper.jpg") as source:
+        *_, last = cartoon.frames(source.convert("RGB"), Options(strength=1.0))
+    (place,), (state,) = last.windows, to_array(last.step.x)
+    assert place.seen_face is not None
+    x, y, width = place.seen_face
+    rows = slice(round(y + 0.42 * width), round(y + 0.52 * width))
+    columns = slice(round(x - 0.12 * width), round(x + 0.12 * width))
+    calm = calmed(state)
+    mouth = (calm @ LUMA)[rows, columns]
+    assert mouth.min() < 0.5 * np.percentile(calm @ LUMA, 90)
+    after = (one_mouth(calm, place.seen_face) @ LUMA)[rows, columns]
+    dark = mouth < 0.7 * np.median(calm @ LUMA)
+    np.testing.assert_allclose(after[dark], mouth[dark], atol=2)

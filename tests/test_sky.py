@@ -95,6 +95,14 @@ def test_what_is_all_light_or_all_dark_is_no_sky() -> None:
     assert not find_sky(upside_down)[:50].any()
 
 
+def test_a_sky_that_comes_to_nothing_has_no_parts() -> None:
+    """GrabCut may take all of it for ground, and what looks like sky elsewhere stays."""
+    rough = np.random.default_rng(0).integers(150, 210, (96, 128, 1))
+    rgb = np.repeat(rough, 3, axis=2).astype(np.uint8)
+    rgb[:2] = rgb[50:56, 40:60] = (205, 215, 230)
+    assert not find_sky(rgb).any()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (2, 3), (7, 900)])
 def test_any_shape_will_do(shape: tuple[int, int]) -> None:
     rgb = np.random.default_rng(1).integers(0, 256, (*shape, 3)).astype(np.uint8)

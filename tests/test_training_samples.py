@@ -18,7 +18,7 @@ from translate.training.data import first_images, load_images
 from translate.training.run import Session, run
 from translate.training.samples import walk
 from translate.training.trainer import Trainer
-from translate.view import NOTHING, Asked, looked_at, looked_for
+from translate.view import NOTHING, Asked, look_at, looked_for
 
 PEOPLE = ("astronaut", "hopper")
 SIZE = 64
@@ -62,14 +62,14 @@ def test_a_batch_keeps_every_bit_and_gets_what_is_asked() -> None:
     with Image.open(EXAMPLES / "astronaut.jpg") as photo:
         x = torch.from_numpy(np.array(photo.convert("RGB").crop((80, 0, 380, 300))))
     x = x.permute(2, 0, 1)[None] / 255 + 1e-4
-    seen, found = looked_at(x, WALKED), looked_for(to_array(x), WALKED)
+    seen, found = look_at(x, WALKED), looked_for(to_array(x), WALKED)
     assert seen.x is x
     for ours, expected in ((seen.bare, found.bare), (seen.dark, found.dark)):
         assert ours is not None
         assert expected is not None
         assert ours.max() > 0.5
         assert torch.equal(ours, expected)
-    assert looked_at(x, NOTHING).dark is None
+    assert look_at(x, NOTHING).dark is None
 
 
 def test_sample_grids_show_photos_and_what_becomes_of_them(
@@ -82,7 +82,7 @@ def test_sample_grids_show_photos_and_what_becomes_of_them(
     square = FaceSquare.of(recipe)
     photos = load_images(source.unlit, tmp_path, SIZE, trainer.cache, square=square)
     asked = Asked(relit=True, bare=True, eyes=2.0, dark=True)
-    seen = looked_at(first_images(photos, 2), asked)
+    seen = look_at(first_images(photos, 2), asked)
     *_, last = walk(trainer.ema.energy, seen, recipe.descent_at(0))
     with Image.open(tmp_path / "run" / "samples" / "0000001.png") as grid:
         drawn = np.asarray(grid).astype(int)

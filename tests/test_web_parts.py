@@ -10,6 +10,7 @@ import time
 import warnings
 import xml.etree.ElementTree as ET
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,34 @@ def test_the_square_alone_is_what_crop_only_gives(
     asked = Wish(photo=str(tmp_path / "wide.png"), domain="tiny", options=options)
     *_, own = studio.walk(asked)
     assert own.view == SQUARE
+
+
+def test_a_square_can_be_had_of_every_face() -> None:
+    """Also where it reaches beyond the photo on all sides."""
+    studio = Studio(Catalog(["anime"], device="cpu"))
+    wish = Wish(photo=str(EXAMPLES / "astronaut.jpg"), domain="anime", options=Options(steps=1))
+    *_, walk = studio.walk(wish)
+    (window,), photo = walk.windows, walk.photo
+    assert photo is not None
+    walk.windows = (replace(window, left=-9, top=-9, width=530, height=530),)
+    assert walk.partial
+    walk.windows = (replace(walk.windows[0], face=None),)
+    assert not walk.partial
+
+
+def test_a_view_is_that_of_one_page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Walks of examples are remembered for all."""
+    wish = Wish(photo=str(EXAMPLES / "cat.jpg"), domain="tiny", options=Options(strength=1.0))
+    monkeypatch.setattr(Studio, "_key", lambda self, wish: "cat")
+    *_, first = studio.walk(wish)
+    view, whole = first.view, np.asarray(first.picture(first.last))
+    first.view = SQUARE
+    *_, second = studio.walk(wish)
+    assert second.view == view != SQUARE
+    second.view = SQUARE
+    *_, third = studio.walk(wish)
+    assert third.view == view
+    np.testing.assert_array_equal(np.asarray(third.picture(third.last)), whole)
 
 
 def test_a_large_photo_is_shown_smaller_and_close_up(studio: Studio, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class Frame:
         """
         results, alpha = to_array(self.step.x), self.photo.alpha
         if self.crop_only:
-            return self._alone(self._coloured(results[0], self.windows[0]))
+            return self._alone(results[0])
         changed = () if self._unmoved else zip(self.windows, results, self.stuck, strict=True)
         parts = [
             (window, self._coloured(result, window))
@@ -119,6 +119,8 @@ class Frame:
     def _alone(self, result: Pixels) -> Image.Image:
         """The first window without the rest of the photo, as far as that reaches."""
         window = self.windows[0]
+        if not self._unmoved:
+            result = self._coloured(result, window)
         if window.drawn:
             side = min(max(window.width, window.out_width), LARGEST * window.out_width)
             window = replace(window, out_width=side, out_height=side)

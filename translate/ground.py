@@ -29,6 +29,7 @@ _HAT, _ABOVE = (0.5, 0.6), (-0.6, -0.45)  # nor a hat farther to a side, or belo
 
 def plain_ground(rgb: Pixels, face: Face) -> Floats:
     """Where a picture shows what is behind a head; what may be worn only if it is plain and light.
+    Reseeds OpenCV's generator of this thread.
 
     Args:
         rgb: (h,w,3) uint8.

@@ -18,19 +18,23 @@ from translate.framing import Pixels
 from translate.matting import brightness
 from translate.skin import Floats, Oval, face_places, oval
 
+Marks = npt.NDArray[np.uint8]
+
 # Places and lengths in widths of the face's box, from its middle.
 _ABOUT = Oval(axes=(0.3, 0.21), middle=0.35, fades=(1.0, 1.0001))  # noses end above, chins below
 _WITHIN = 0.8  # of a line, at least, lies there, or it is the jaw's, or hair
 _SPAN = 0.2  # wider than a line, or a lip
-_INK = 0.12  # so much darker, of 1, than what is around it
+_INK, _OPEN = (
+    np.float32(0.12),
+    np.float32(0.6),
+)  # so much darker, of 1, than what is around it; or as
+# as dark, of the light of skin, as an open mouth, which may be wider
 _GAP = 0.05  # what is no further apart, from left to right, is one line
 _NOSE = 0.2  # a line above this height is none of the mouth's
-_MIDDLE, _HEIGHT, _OTHER = 0.25, (0.22, 0.42), 0.4  # a line whose middle lies so far to a side
-# counts half, and one above or below these heights this much
-_EDGE, _REACH = (
-    3,
-    3,
-)  # pixels: how far around a line it goes, too; and how far what fills it is from
+_MIDDLE = 0.25  # a line whose middle lies so far to a side counts half
+_LOW, _LEAST = (0.42, 0.55), 0.6  # between these heights it counts less, by this much in the end
+_EDGE = 3  # pixels: so far around it a line goes, too
+_REACH = 3  # pixels: what fills it is from as far
 
 
 def one_mouth(drawing: Pixels, face: Face) -> Pixels:
@@ -74,36 +78,44 @@ def _part(drawing: Pixels, face: Face) -> tuple[slice, slice]:
     )
 
 
-def _others(part: Pixels, face: Face) -> npt.NDArray[np.uint8] | None:
+def _others(part: Pixels, face: Face) -> Marks | None:
     """(h,w) of 0 and 1: lines about the mouth that are not its own; None if there are none."""
     width = face[2]
-    ink = _ink(part, width)
+    about = oval(*face_places(part.shape, face), _ABOUT)
+    if not about.any():
+        return None
+    darker, ink = _ink(part, width, about)
     side = max(1, round(_GAP * width)) | 1
     joined = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, side), np.uint8))
     count, labels, boxes, middles = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    about = oval(*face_places(part.shape, face), _ABOUT)
     lines: list[tuple[float, int]] = []
     for label in range(1, count):
-        across, down = (float(middles[label, i]) + 0.5 - face[i] for i in (0, 1))
-        if down < _NOSE * width or about[labels == label].mean() < _WITHIN:
+        line = labels == label
+        across, down = (float(middles[label, i] + 0.5 - face[i]) / width for i in (0, 1))
+        if down < _NOSE or about[line].mean() < _WITHIN:
             continue
-        length = float(boxes[label, cv2.CC_STAT_WIDTH]) / (1 + abs(across) / (_MIDDLE * width))
-        low, top = (height * width for height in _HEIGHT)
-        lines.append((length if low < down < top else _OTHER * length, label))
+        long, high = (float(boxes[label, i]) for i in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT))
+        clear = float(darker[line & (ink > 0)].mean()) * min(long / high, 1)
+        low = 1 - _LEAST * min(max((down - _LOW[0]) / (_LOW[1] - _LOW[0]), 0), 1)
+        lines.append((long * clear * low / (1 + abs(across) / _MIDDLE), label))
     if len(lines) < 2:
         return None
     own = max(lines)[1]
-    others = np.isin(labels, [label for _, label in lines if label != own]) & (ink > 0)
-    grown = cv2.dilate(others.astype(np.uint8), np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8))
-    grown[(labels > 0) & ~others] = 0
-    return cast("npt.NDArray[np.uint8]", grown)
+    gone = np.isin(labels, [label for _, label in lines if label != own])
+    square = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
+    grown = cv2.dilate((gone & (ink > 0)).astype(np.uint8), square)
+    grown[(labels > 0) & ~gone] = 0
+    return cast("Marks", grown)
 
 
-def _ink(part: Pixels, width: float) -> npt.NDArray[np.uint8]:
-    """(h,w) of 0 and 1: where a drawing is much darker than around (black top-hat)."""
+def _ink(part: Pixels, width: float, about: Floats) -> tuple[Floats, Marks]:
+    """How much darker than around it a drawing is (black top-hat), and where that is ink."""
     light = brightness(part)
     side = max(3, round(_SPAN * width)) | 1
-    closed = cast(
-        "Floats", cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
-    )
-    return (closed - light > _INK * closed).astype(np.uint8)
+    square = np.ones((side, side), np.uint8)
+    closed = cast("Floats", cv2.morphologyEx(light, cv2.MORPH_CLOSE, square))
+    skin = np.median(closed[about > 0])
+    around = np.maximum(closed, np.float32(1 / 255))
+    opened = light < _OPEN * skin
+    darker = np.where(opened, 1 - light / max(skin, 1 / 255), 1 - light / around)
+    return darker.astype(np.float32), (opened | (darker > _INK)).astype(np.uint8)

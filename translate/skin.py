@@ -107,7 +107,7 @@ def not_reddened(drawing: Pixels, face: Face) -> Pixels:
     light, red, blue = cv2.split(cv2.cvtColor(drawing[band], cv2.COLOR_RGB2YCrCb))
     own = cv2.cvtColor(np.rint(skin * 255).astype(np.uint8)[None, None], cv2.COLOR_RGB2YCrCb)
     red, blue, most = (np.float32(plane) - _GREY for plane in (red, blue, own[0, 0, 1]))
-    most = (max(most, 0) + _REDDER) * (light / np.float32(max(own[0, 0, 0], 1))).clip(0, 1)
+    most = max(most, 0) * (light / np.float32(max(own[0, 0, 0], 1))).clip(0, 1) + _REDDER
     excess = (red - most).clip(0) * oval(across, down[band], _AROUND_EYES)
     if not excess.any():
         return drawing

@@ -100,8 +100,10 @@ def _cut_off(
     light = rgb.astype(np.float32) / 255
     colours = cast("Floats", cv2.cvtColor(light, cv2.COLOR_RGB2LAB))
     columns = np.flatnonzero(sky.any(axis=0))
-    ends = len(sky) - 1 - sky[::-1].argmax(axis=0)[columns]
     found = np.zeros_like(sky)
+    if not len(columns):
+        return found
+    ends = len(sky) - 1 - sky[::-1].argmax(axis=0)[columns]
     count, parts, boxes, middles = cv2.connectedComponentsWithStats(like, connectivity=4)
     for part in range(1, count):
         bottom = boxes[part, cv2.CC_STAT_TOP] + boxes[part, cv2.CC_STAT_HEIGHT]

@@ -236,8 +236,8 @@ def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:
     return gathered(views)
 
 
-def looked_at(x: Tensor, asked: Asked) -> View:
+def look_at(x: Tensor, asked: Asked) -> View:
     """The same of a batch: (N,3,h,w) float32 in [0,1], which stays as and where it is."""
     if asked == NOTHING:
         return View(x)
-    return replace(looked_for(to_array(x), asked).to(x.device), x=x)
+    return replace(looked_for(to_array(x), asked), x=x).to(x.device)

@@ -83,7 +83,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     if asked.eyes > 1:
         notes.append(f"walks set out from eyes {asked.eyes:g} times as tall, where there is a face")
     if asked.bare:
-        notes.append("bare skin is kept bare where a face is found, as in photos")
+        notes.append("skin and grounds that are bare stay so where a face is found, as in photos")
     if asked.dark:
         notes.append("hair and mouths stay dark where a face is found, as in photos")
     if asked.sky:

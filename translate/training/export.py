@@ -37,7 +37,7 @@ from translate.training.config import Recipe
 from translate.training.data import batches, first_images, load_images
 from translate.training.data_settings import Source
 from translate.training.samples import walk
-from translate.view import Asked, View, looked_at
+from translate.view import Asked, View, look_at
 
 HALF_TOLERANCE = 2 / 255  # largest change of a translated pixel that half precision may make
 PROBE = 16  # photos that this is tried on
@@ -269,7 +269,7 @@ def _walk(
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
         x = placed(batch, device)
-        states = list(walk(energy, looked_at(x, asked), descent, members))
+        states = list(walk(energy, look_at(x, asked), descent, members))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]

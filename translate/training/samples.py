@@ -16,7 +16,7 @@ from translate.guide import ScaledEnergy, seen_from
 from translate.image_io import write_image
 from translate.options import own_pgd
 from translate.pgd import Step, descend
-from translate.view import NOTHING, Asked, View, looked_at
+from translate.view import NOTHING, Asked, View, look_at
 
 
 def walk(
@@ -79,7 +79,7 @@ def write_samples(
         with autocast(device, dtype):
             return model.energy(images, halvings, member)
 
-    *_, last = walk(energy, looked_at(x, asked), descent, model.config.members)
+    *_, last = walk(energy, look_at(x, asked), descent, model.config.members)
     columns = min(12, len(x))
     rows = [
         torch.cat([x[i : i + columns], last.x[i : i + columns]])

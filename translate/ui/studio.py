@@ -106,7 +106,7 @@ class Studio:
             yield walk
         if key and walk is not None and not walk.stopped:
             with self._lock:
-                self._memory[key] = walk
+                self._memory[key] = walk.until(walk.last)  # pages change the view of theirs
                 while len(self._memory) > REMEMBERED:
                     self._memory.popitem(last=False)
 

@@ -109,7 +109,7 @@ def build(studio: Studio) -> gr.Image:
                     min_width=130,
                 )
             download = gr.DownloadButton(
-                "Take this one (PNG, full size)", variant="primary", visible=False, elem_id="take"
+                "Take this one (PNG)", variant="primary", visible=False, elem_id="take"
             )
     painting, editor, *settings = advanced
     form = [photo, domain, strength, auto, *settings, editor]
@@ -170,7 +170,7 @@ def build(studio: Studio) -> gr.Image:
     view.input(
         handle.look,
         [view],
-        [compare, show, download],
+        [show, compare, words, download],
         concurrency_id="scrub",
         trigger_mode="always_last",
         show_progress="hidden",

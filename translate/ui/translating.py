@@ -102,6 +102,15 @@ def results(walk: Walk, index: int, *, download: bool, strength: Update) -> tupl
     )
 
 
+def saved(walk: Walk) -> Update:
+    """The download of what is shown; nothing where something else is by the time it is written."""
+    shown = walk.until(walk.last)
+    file = str(save_png(shown, walk.at))
+    if (walk.view, walk.at) != (shown.view, shown.at):
+        return SKIP
+    return gr.DownloadButton(value=file, interactive=True)
+
+
 def end() -> tuple[Update, ...]:
     """After a run, however it ended."""
     return gr.Button(interactive=True), gr.Button(interactive=False)
@@ -205,23 +214,22 @@ class Handlers:
                 f"{strength:.2f}. {words}"
             )
         yield stage_, pair, words, *rest, stay
-        file = gr.DownloadButton(value=str(save_png(walk, index)), interactive=True)
-        yield *(SKIP,) * 5, file, SKIP
+        yield *(SKIP,) * 5, saved(walk), SKIP
 
+    @telling(lambda words: (*problem(words)[:2], SKIP, SKIP))
     def look(self, view: str, request: gr.Request) -> Iterator[tuple[Update, ...]]:
         """Another view at once, then the file for the download, if that is another one, too."""
         walk = self.studio.shelf.get(str(request.session_hash))
         if walk is None:
-            yield SKIP, SKIP, SKIP
+            yield (SKIP,) * 4
             return
         other = (view == SQUARE) != (walk.view == SQUARE)
         walk.view = view
         pair = gr.ImageSlider(value=(walk.shown(0), walk.shown(walk.at)))
         wait = gr.DownloadButton(interactive=False) if other else SKIP
-        yield pair, gr.HTML(curve(walk, walk.at)), wait
+        yield gr.HTML(curve(walk, walk.at)), pair, story(walk, walk.at), wait
         if other:
-            file = gr.DownloadButton(value=str(save_png(walk, walk.at)), interactive=True)
-            yield SKIP, SKIP, file
+            yield *(SKIP,) * 3, saved(walk)
 
     def begin(self, photo: str | None, request: gr.Request) -> tuple[Update, ...]:
         """At the click: Stop comes to life, the last result goes away."""

@@ -115,7 +115,7 @@ class Walk:
         return self._frame(index, self.photo, self.windows, self.mask).note
 
     def shown(self, index: int) -> Image.Image:
-        """The same for the page: small enough."""
+        """A state for the page, as it is to be seen and small enough."""
         if self.view == SQUARE:
             return self.picture(index)
         view = self.near if self.view == CLOSE else self.whole
@@ -124,10 +124,11 @@ class Walk:
 
     @property
     def partial(self) -> bool:
-        """Whether the window is less than the whole photo."""
+        """Whether there is less to be seen than the whole photo: of a face its square, at least."""
         assert self.photo is not None
         window = self.windows[0]
-        return overlap(window.box, self.photo.size) != (0, 0, *self.photo.size)
+        whole = overlap(window.box, self.photo.size) == (0, 0, *self.photo.size)
+        return window.face is not None or not whole
 
     def until(self, index: int) -> Walk:
         """A copy that ends at a state; pictures are shared, not copied."""
