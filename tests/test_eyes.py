@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from tests.conftest import EXAMPLES, Result, made_by_both
 from translate import Options, Translator
@@ -144,25 +145,27 @@ def test_a_walk_sets_out_from_them(anime: Translator, window: Window) -> None:
 
 
 def test_drawn_eyes_are_larger_for_it(anime: Translator, window: Window) -> None:
-    """Their lower lids in the result, not only in the start: in parts of the face's width.
-
-    A lid has ink across a fifth of that and more; what is thinner below it is none of the eye.
-    """
+    """In the result, not only in the start: how high their ink is, lids and lashes, in parts of the
+    face's width."""
     assert window.face is not None
     assert window.seen_face is not None
     x, y, width = window.seen_face
-    lids = []
+    heights: list[list[float]] = []
     for times in (1.0, 2.5):
         *_, last = anime.frames(photo(), Options(eyes=times, crop_only=True), measured=False)
-        ink = last.step.x[0].mean(dim=0) < 0.4
+        ink = (last.step.x[0].mean(dim=0) < 0.4).numpy()
+        heights.append([])
         for across, down in ((a - window.face[0], b - window.face[1]) for a, b in EYES):
             left, top = x + across / window.face[2] * width, y + down / window.face[2] * width
-            columns = slice(round(left - 0.06 * width), round(left + 0.06 * width))
-            looked_at = ink[round(top) : round(top + 0.2 * width), columns]
-            rows = looked_at.float().mean(dim=1) > 0.2
-            lids.append(int(rows.nonzero().max()) / width)
-    assert lids[2] - lids[0] > 0.025
-    assert lids[3] - lids[1] > 0.025
+            rows = slice(round(top - 0.1 * width), round(top + 0.13 * width))
+            columns = slice(round(left - 0.13 * width), round(left + 0.13 * width))
+            parts, count = ndimage.label(ink[rows, columns], np.ones((3, 3)))
+            eye = 1 + int(np.argmax(ndimage.sum(parts > 0, parts, range(1, count + 1))))
+            lids = ndimage.find_objects(parts)[eye - 1][0]
+            heights[-1].append((lids.stop - lids.start) / width)
+    small, large = np.array(heights)
+    assert (large - small).mean() > 0.025
+    assert (large > small + 0.01).all()
 
 
 def test_masks_stay(anime: Translator) -> None:

@@ -24,6 +24,7 @@ from translate.pgd import Step
 from translate.training.heads.cutouts import cut_by_colour, looked_at
 from translate.ui.catalog import Catalog
 from translate.ui.studio import Studio, Wish
+from translate.ui.walks import CLOSE
 from translate.ui.words import story
 
 Cli = Callable[..., Result]
@@ -496,7 +497,7 @@ def test_the_page_keeps_every_face_of_every_state(
     for index, frame in enumerate(frames):
         np.testing.assert_array_equal(np.asarray(walk.picture(index)), np.asarray(frame.image))
     assert "3 faces were found." in story(walk, walk.last)
-    walk.close = True
+    walk.view = CLOSE
     assert walk.shown(walk.last).width > 600  # close up on all of them
 
 
