@@ -23,9 +23,11 @@ from translate import Options, Translator
 from translate.domain import Calibration
 from translate.errors import DomainError, InputError, SettingsError
 from translate.image_io import read_photo
-from translate.ui import archive
+from translate.ui import archive, translating
 from translate.ui.catalog import Catalog
 from translate.ui.charts import energy_curve, histogram
+from translate.ui.parts import SKIP
+from translate.ui.pictures import save_png
 from translate.ui.studio import SUITING, Studio, Wish
 from translate.ui.sweep import Sweeper
 from translate.ui.translating import Handlers, read_options
@@ -162,6 +164,31 @@ def test_a_square_can_be_had_of_every_face() -> None:
     assert walk.partial
     walk.windows = (replace(walk.windows[0], face=None),)
     assert not walk.partial
+
+
+@pytest.mark.parametrize(
+    ("view", "at", "kept"),
+    [(CLOSE, 2, True), (WHOLE, 2, True), (SQUARE, 2, False), (WHOLE, 3, False)],
+)
+def test_a_download_is_of_what_is_shown_when_it_is_written(
+    studio: Studio, photo: Path, monkeypatch: pytest.MonkeyPatch, view: str, at: int, kept: bool
+) -> None:
+    """While a file is written another state or view may be chosen, which brings its own."""
+    walk = walked(studio, photo)
+    walk.at = 2
+
+    def slow(own: Walk, index: int) -> Path:
+        walk.view, walk.at = view, at
+        return save_png(own, index)
+
+    monkeypatch.setattr(translating, "save_png", slow)
+    update = translating.saved(walk)
+    if not kept:
+        assert update is SKIP
+        return
+    with Image.open(update.value["path"]) as image:
+        assert json.loads(image.text["translate"])["step"] == 2
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(walk.picture(2)))
 
 
 def test_a_view_is_that_of_one_page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

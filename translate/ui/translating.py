@@ -103,10 +103,11 @@ def results(walk: Walk, index: int, *, download: bool, strength: Update) -> tupl
 
 
 def saved(walk: Walk) -> Update:
-    """The download of what is shown; nothing where something else is by the time it is written."""
-    shown = walk.until(walk.last)
-    file = str(save_png(shown, walk.at))
-    if (walk.view, walk.at) != (shown.view, shown.at):
+    """The download of what is shown; nothing where that is in another file by the time it is
+    written: whoever changed it hands that over."""
+    own, at = walk.until(walk.last), walk.at
+    file = str(save_png(own, at))
+    if (walk.view == SQUARE, walk.at) != (own.view == SQUARE, at):
         return SKIP
     return gr.DownloadButton(value=file, interactive=True)
 
