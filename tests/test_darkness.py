@@ -18,6 +18,7 @@ from translate.framing import Window, extract
 from translate.ground import plain_ground
 from translate.hub import bundled_domains, open_domain
 from translate.image_io import Photo
+from translate.matting import head_matte
 from translate.pgd import attack, descend
 from translate.pgd_settings import PGD
 from translate.shaping import no_lighter
@@ -202,7 +203,10 @@ def test_dark_hair_stays_dark(anime: Translator, name: str, skin: str) -> None:
     assert view.dark is not None
     assert place.seen_face is not None
     hair = view.dark[0, 0].numpy() > 0.7
-    hair &= plain_ground(extract(picture, place), place.seen_face) < 0.1  # and no wall beside it
+    assert place.face is not None
+    head = head_matte(picture, place.face, place.box, (256, 256))
+    seen = extract(picture, place)
+    hair &= plain_ground(seen, place.seen_face, head) < 0.1  # and no wall beside it
     assert hair.mean() > 0.07
     light: list[np.ndarray] = [(view.start[0].permute(1, 2, 0).numpy() @ LUMA)[hair]]
     for translator in (anime, bleached(anime)):

@@ -15,7 +15,8 @@ from translate.bareness import bare_skin
 from translate.framing import Window, extract
 from translate.ground import plain_ground
 from translate.image_io import Photo
-from translate.view import Asked, look
+from translate.matting import head_matte
+from translate.view import Asked, look, looked_for
 
 __all__ = ["anime"]
 
@@ -41,9 +42,14 @@ def seen(photo: np.ndarray, window: Window) -> np.ndarray:
     return extract(photo, window)
 
 
+def head(picture: np.ndarray, face: tuple[float, float, float]) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return head_matte(picture, face, (0, 0, width, height), (width, height))
+
+
 def ground(picture: np.ndarray, window: Window) -> np.ndarray:
     assert window.seen_face is not None
-    places = plain_ground(picture, window.seen_face)
+    places = plain_ground(picture, window.seen_face, head(picture, window.seen_face))
     assert places.shape == picture.shape[:2]
     assert places.dtype == np.float32
     assert 0 <= places.min() <= places.max() <= 1
@@ -75,7 +81,7 @@ def painted(
 def test_ground_is_what_is_beside_a_head(seen: np.ndarray, window: Window) -> None:
     places = ground(seen, window)
     assert all(at(places, window, *place).mean() > 0.9 for place in BESIDE)
-    assert all(at(places, window, *place).max() == 0 for place in ON_HEAD)
+    assert all(at(places, window, *place).max() < 1e-5 for place in ON_HEAD)
 
 
 def test_texture_behind_a_head_is_ground_and_what_may_be_worn_is_not(
@@ -94,30 +100,41 @@ def test_texture_behind_a_head_is_ground_and_what_may_be_worn_is_not(
 def test_places_do_not_depend_on_size_or_side(seen: np.ndarray, window: Window) -> None:
     assert window.seen_face is not None
     own, (x, y, width) = ground(seen, window), window.seen_face
-    mirrored = plain_ground(seen[:, ::-1].copy(), (seen.shape[1] - x, y, width))
+    other, face = seen[:, ::-1].copy(), (seen.shape[1] - x, y, width)
+    mirrored = plain_ground(other, face, head(other, face))
     large = np.asarray(Image.fromarray(seen).resize((512, 512), Image.Resampling.LANCZOS))
-    larger = plain_ground(large, (2 * x, 2 * y, 2 * width))
+    face = (2 * x, 2 * y, 2 * width)
+    larger = plain_ground(large, face, head(large, face))
     assert np.abs(mirrored[:, ::-1] - own).mean() < 0.03
     assert np.abs(larger[::2, ::2] - own).mean() < 0.03
 
 
 def test_faces_at_a_border_and_plain_pictures_are_no_mistake(seen: np.ndarray) -> None:
     for face in ((100.0, -200.0, 100.0), (0.0, 0.0, 300.0), (255.0, 255.0, 40.0)):
-        assert np.isfinite(plain_ground(seen, face)).all()
+        assert np.isfinite(plain_ground(seen, face, head(seen, face))).all()
     for level in (0, 255):
         plain = np.full((64, 64, 3), level, np.uint8)
-        assert np.isfinite(plain_ground(plain, (32.0, 32.0, 40.0))).all()
+        face = (32.0, 32.0, 40.0)
+        assert np.isfinite(plain_ground(plain, face, head(plain, face))).all()
 
 
 def test_a_walk_is_told_of_it_and_of_skin(
     photo: np.ndarray, seen: np.ndarray, window: Window
 ) -> None:
+    """Of a photo by the head that will be pasted, of a picture alone by what that shows of it."""
+    assert window.face is not None
     assert window.seen_face is not None
     view = look(photo, window, keep_glasses=False, asked=Asked(bare=True))
+    size = (window.out_width, window.out_height)
+    whole = head_matte(photo, window.face, window.box, size)
     skin = bare_skin(seen, window.seen_face)
     assert view.bare is not None
     assert skin is not None
-    np.testing.assert_array_equal(view.bare[0, 0].numpy(), np.maximum(skin, ground(seen, window)))
+    expected = np.maximum(skin, plain_ground(seen, window.seen_face, whole))
+    np.testing.assert_array_equal(view.bare[0, 0].numpy(), expected)
+    alone = looked_for([seen], Asked(bare=True))
+    assert alone.bare is not None
+    assert np.abs(alone.bare[0, 0].numpy() - expected).mean() < 0.1
 
 
 def test_nothing_is_drawn_on_a_wall(

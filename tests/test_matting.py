@@ -112,6 +112,27 @@ def test_the_same_photo_is_cut_the_same_way_in_every_thread() -> None:
         np.testing.assert_array_equal(first, again)
 
 
+def test_a_photo_is_cut_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For windows and sizes of any kind, with the same outcome; another photo is cut anew."""
+    photo = example("hopper.jpg")
+    (face, *_), cuts = find_faces(photo, every=False), list[str]()
+    matting._cut.cache_clear()
+    judge = matting.segmented
+
+    def counted(name: str, picture: np.ndarray) -> np.ndarray:
+        cuts.append(name)
+        return judge(name, picture)
+
+    monkeypatch.setattr(matting, "segmented", counted)
+    box = (0, 0, photo.shape[1], photo.shape[0])
+    first = head_matte(photo, face, box, (128, 128))
+    np.testing.assert_array_equal(head_matte(photo, face, box, (128, 128)), first)
+    head_matte(photo, face, (20, 10, 200, 200), (256, 256))
+    assert len(cuts) == 1
+    head_matte(255 - photo, face, box, (128, 128))
+    assert len(cuts) == 2
+
+
 def test_colours_decide_where_the_network_is_unsure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sure of the face and of the borders only, it leaves hair and wall to their colours."""
     photo = example("astronaut.jpg")
@@ -119,6 +140,7 @@ def test_colours_decide_where_the_network_is_unsure(monkeypatch: pytest.MonkeyPa
     whole = whole_matte(photo, face)
     unsure = np.full((SEEN, SEEN), 0.45, np.float32)
     unsure[44:84, 48:80], unsure[:, :24], unsure[:, -24:], unsure[:16] = 1, 0, 0, 0
+    monkeypatch.setattr(matting, "_cut", matting._cut.__wrapped__)  # remembers nothing
     monkeypatch.setattr(matting, "segmented", lambda name, picture: unsure)
     told = whole_matte(photo, face)
     assert np.abs(told - whole)[: round(face[1])].mean() < 0.02

@@ -13,7 +13,7 @@ import numpy as np
 
 from translate.faces import Face
 from translate.framing import Pixels
-from translate.matting import brightness, head_matte
+from translate.matting import brightness
 from translate.skin import Floats, face_places, ramp
 
 _SMALL = 128  # pixels: height and width of the copy that is looked at
@@ -27,21 +27,22 @@ _SHOULDERS = (0.55, 0.8)  # above the first of these heights there are no clothe
 _HAT, _ABOVE = (0.5, 0.6), (-0.6, -0.45)  # nor a hat farther to a side, or below these
 
 
-def plain_ground(rgb: Pixels, face: Face) -> Floats:
+def plain_ground(rgb: Pixels, face: Face, head: Floats) -> Floats:
     """Where a picture shows what is behind a head; what may be worn only if it is plain and light.
-    Reseeds OpenCV's generator of this thread.
 
     Args:
         rgb: (h,w,3) uint8.
         face: in it.
+        head: (h,w) in [0,1], of any size, how much of the picture is the face's head
+            (`translate.matting.head_matte`).
 
     Returns:
         (h,w) in [0,1], 1 where it does.
     """
     height, width = rgb.shape[:2]
     size = (_SMALL, _SMALL)
-    head = head_matte(rgb, face, (0, 0, width, height), size)
-    head = cv2.dilate(head, np.ones((_BESIDE, _BESIDE), np.uint8))
+    head = cast("Floats", cv2.resize(head, size, interpolation=cv2.INTER_AREA))
+    head = cast("Floats", cv2.dilate(head, np.ones((_BESIDE, _BESIDE), np.uint8)))
     light = brightness(cast("Pixels", cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
     mean = cv2.blur(light, _NEAR)
     texture = cast("Floats", np.sqrt(np.maximum(cv2.blur(light * light, _NEAR) - mean * mean, 0)))

@@ -6,6 +6,7 @@ other ones (`translate.training.heads`). What it is unsure of goes where its col
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 import cv2
@@ -24,6 +25,7 @@ ACROSS = 8 / 3
 """Of what that shows, around the face's box, in widths of the box."""
 
 _NETWORK = "heads"
+_REMEMBERED = 64  # heads, of 131 KB each
 _CELLS = 64  # height and width of what colours decide on: two milliseconds
 _HEAD, _GROUND = 0.8, 0.1  # what the network is sure of
 _NEAR = 0.1  # how far from the cut the outline looks for edges of the photo, in widths
@@ -52,15 +54,22 @@ def head_matte(rgb: Pixels, face: Face, window: Box, size: tuple[int, int]) -> F
     looked = around(face)
     if 0 in overlap(looked, (rgb.shape[1], rgb.shape[0]))[2:]:
         return np.ones(size[::-1], np.float32)
-    small = seen(rgb, looked)
-    likely = _decided(small, segmented(_NETWORK, small))
-    slope, level = along_edges(brightness(small), likely, _WINDOW, _EDGE)
+    slope, level = _cut(seen(rgb, looked).tobytes())
     # slope · guide + level, sharpened about 0.5 and moved outward; what is small first
     level = (level - np.float32(0.5)) * _SHARP + (np.float32(0.5) + _OUTWARD)
     matte = _spread(slope * _SHARP, looked, window, size)
     matte *= brightness(_reduced(rgb, window, size))
     matte += _spread(level, looked, window, size)
     return matte.clip(0, 1, out=matte)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _cut(looked_at: bytes) -> tuple[Floats, Floats]:
+    """`along_edges` of the head in a picture, (SEEN,SEEN,3) uint8: the same for any window, so that
+    a photo whose head is looked for before and after a walk is cut once."""
+    small = np.frombuffer(bytearray(looked_at), np.uint8).reshape(SEEN, SEEN, 3)
+    likely = _decided(small, segmented(_NETWORK, small))
+    return along_edges(brightness(small), likely, _WINDOW, _EDGE)
 
 
 def prepare_matting() -> None:

@@ -20,6 +20,7 @@ from translate.glasses import Floats, find_glasses, without_rims
 from translate.ground import plain_ground
 from translate.image_io import to_array, to_tensor
 from translate.masking import Mask, window_mask
+from translate.matting import head_matte
 from translate.options import DEFAULTS, Options
 from translate.relighting import brightening, lightening
 from translate.sky import find_sky
@@ -133,22 +134,33 @@ def look(
         worn = find_glasses(seen, face)
     if keep_glasses and worn is not None:
         free = ~worn if free is None else free & ~worn
-    around = _as_asked(seen, face, asked, None if keep_glasses else worn)
+    head = None
+    if face is not None and window.face is not None and asked.bare:  # as it will be pasted
+        size = (window.out_width, window.out_height)
+        head = head_matte(rgb, window.face, window.box, size)
+    around = _as_asked(seen, face, asked, None if keep_glasses else worn, head)
     if free is None:
         return around
     return replace(around, mask=torch.from_numpy(free)[None, None])
 
 
-def _as_asked(rgb: Pixels, face: Face | None, asked: Asked, worn: Mask | None = None) -> View:
+def _as_asked(
+    rgb: Pixels,
+    face: Face | None,
+    asked: Asked,
+    worn: Mask | None = None,
+    head: Floats | None = None,
+) -> View:
     """A picture, (h,w,3), with what a walk asks of it and of a face in it; see `look`.
 
-    `worn`: (h,w) bool, glasses that it is to dissolve.
+    `worn`: (h,w) bool, glasses that it is to dissolve. `head`: (h,w) in [0,1], the face's, where
+    more is known than the picture shows.
     """
     view = View(to_tensor(rgb), sky=_as_map(find_sky(rgb) if asked.sky else None))
     if face is None:
         return view
     lighter = _lighter(rgb, face, worn) if asked.relit else None
-    bare = _bare(rgb, face) if asked.bare else None
+    bare = _bare(rgb, face, head) if asked.bare else None
     view = replace(view, shift=_as_map(lighter), bare=_as_map(bare))
     if not asked.dark and asked.eyes == 1:
         return view
@@ -166,8 +178,11 @@ def _as_map(values: Floats | None) -> Tensor | None:
     return None if values is None else torch.from_numpy(values)[None, None]
 
 
-def _bare(rgb: Pixels, face: Face) -> Floats:
-    skin, ground = bare_skin(rgb, face), plain_ground(rgb, face)
+def _bare(rgb: Pixels, face: Face, head: Floats | None) -> Floats:
+    if head is None:
+        height, width = rgb.shape[:2]
+        head = head_matte(rgb, face, (0, 0, width, height), (width, height))
+    skin, ground = bare_skin(rgb, face), plain_ground(rgb, face, head)
     return ground if skin is None else np.maximum(skin, ground)
 
 
