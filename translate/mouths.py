@@ -1,7 +1,7 @@
 """One mouth to a drawn face: of the lines a walk draws about it only the mouth's own stays.
 
 A smile has an upper and a lower lip, teeth and folds beside them, and a walk makes strokes of some.
-The longest line in the middle is the mouth.
+The longest and clearest line in the middle is the mouth.
 """
 
 from __future__ import annotations
@@ -24,11 +24,8 @@ Marks = npt.NDArray[np.uint8]
 _ABOUT = Oval(axes=(0.3, 0.21), middle=0.35, fades=(1.0, 1.0001))  # noses end above, chins below
 _WITHIN = 0.8  # of a line, at least, lies there, or it is the jaw's, or hair
 _SPAN = 0.2  # wider than a line, or a lip
-_INK, _OPEN = (
-    np.float32(0.12),
-    np.float32(0.6),
-)  # so much darker, of 1, than what is around it; or as
-# as dark, of the light of skin, as an open mouth, which may be wider
+_INK = np.float32(0.12)  # so much darker, of 1, than what is around it
+_OPEN = np.float32(0.6)  # or so dark, of the light of skin: an open mouth may be wider than a span
 _GAP = 0.05  # what is no further apart, from left to right, is one line
 _NOSE = 0.2  # a line above this height is none of the mouth's
 _MIDDLE = 0.25  # a line whose middle lies so far to a side counts half

@@ -113,7 +113,8 @@ def _cut_off(
         rows = np.clip(ends[nearest] - _ABOVE_END, 0, round(middles[part, 1]))
         own = np.median(colours[parts == part], axis=0)
         apart = np.linalg.norm((colours[rows, columns[nearest]] - own) * _LIGHT_COUNTS, axis=1)
-        found[(parts == part) & bool(apart.min() < _SAME)] = 1
+        if apart.min() < _SAME:
+            found[parts == part] = 1
     return found
 
 
