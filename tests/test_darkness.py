@@ -203,6 +203,7 @@ def test_dark_hair_stays_dark(anime: Translator, name: str, skin: str) -> None:
     assert view.dark is not None
     assert place.seen_face is not None
     hair = view.dark[0, 0].numpy() > 0.7
+    assert hair.mean() > 0.1
     assert place.face is not None
     head = head_matte(picture, place.face, place.box, (256, 256))
     seen = extract(picture, place)
