@@ -19,6 +19,7 @@ from translate.framing import Pixels
 from translate.skin import Floats, cheeks, face_places
 
 Bools = npt.NDArray[np.bool_]
+Marks = npt.NDArray[np.uint8]
 
 _SMALL = 128  # pixels: shorter side of the copy that is looked at
 _SHADED, _LIT = 0.6, 75  # of the light of the cheeks' lit part, a percentile of it: what is
@@ -38,7 +39,7 @@ _FEATURES = (
     (0.13, 0.12, 0.0, 0.1),  # the nose
     (0.2, 0.16, 0.0, 0.27),  # the mouth
 )
-_CHIN = 0.5  # below it shade is deep
+CHIN = 0.5  # below this height shade is deep
 _THROAT = (0.45, 0.64, 1.3)  # so far to both sides, between these heights
 
 
@@ -52,6 +53,33 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     Returns:
         (h,w) in [0,1], 1 where it does; None where the picture ends before the cheeks.
     """
+    like = like_skin(rgb, face, shaded=CHIN)
+    if like is None:
+        return None
+    scale = len(like) / len(rgb)
+    x, y, width = (value * scale for value in face)
+    across, down = face_places(like.shape, (x, y, width))
+    like = cv2.morphologyEx(like, cv2.MORPH_CLOSE, square(_GAPS))
+    like = cv2.dilate(cv2.erode(like, square(_LEAST)), square(_EDGE))
+    seen = np.where(_places(across, down), like, 0).astype(np.float32)
+    size = (rgb.shape[1], rgb.shape[0])
+    soft = cv2.resize(cv2.GaussianBlur(seen, (0, 0), 1), size, interpolation=cv2.INTER_LINEAR)
+    return cast("Floats", soft)
+
+
+def like_skin(rgb: Pixels, face: Face, shaded: float = math.inf) -> Marks | None:
+    """Where a picture has the colours of a face's skin, pixel by pixel.
+
+    Args:
+        rgb: (h,w,3) uint8.
+        face: in it.
+        shaded: below this height, in widths of the face's box from its middle, skin may be in
+            deep shade.
+
+    Returns:
+        A reduced copy's (h,w), the shorter side no longer than 128, of 0 and 1; None where the
+        picture ends before the cheeks.
+    """
     skin = cheeks(rgb, face)
     if skin is None:
         return None
@@ -59,17 +87,11 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     resized = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = cast("Pixels", resized)
     x, y, width = (value * scale for value in face)
-    across, down = face_places(small.shape[:2], (x, y, width))
-    like = _like_skin(small, skin, (down > _CHIN)[:, None]).astype(np.uint8)
-    like = cv2.morphologyEx(like, cv2.MORPH_CLOSE, _square(_GAPS))
-    like = cv2.dilate(cv2.erode(like, _square(_LEAST)), _square(_EDGE))
-    seen = np.where(_places(across, down), like, 0).astype(np.float32)
-    size = (rgb.shape[1], rgb.shape[0])
-    soft = cv2.resize(cv2.GaussianBlur(seen, (0, 0), 1), size, interpolation=cv2.INTER_LINEAR)
-    return cast("Floats", soft)
+    _, down = face_places(small.shape, (x, y, width))
+    return _like(small, skin, (down > shaded)[:, None]).astype(np.uint8)
 
 
-def _like_skin(rgb: Pixels, skin: Pixels, shaded: Bools) -> Bools:
+def _like(rgb: Pixels, skin: Pixels, shaded: Bools) -> Bools:
     """(h,w): where colours are those of skin (n,3), lit or, in some places, in deep shade."""
     (own_light, *own_colours), (light, red, blue) = _planes(skin[None]), _planes(rgb)
     own = [float(np.median(plane)) for plane in own_colours]
@@ -94,7 +116,8 @@ def _apart(colours: Sequence[Floats], own: Sequence[float]) -> Floats:
     return np.hypot(red - share * own_red, blue - share * own_blue)
 
 
-def _square(side: int) -> npt.NDArray[np.uint8]:
+def square(side: int) -> Marks:
+    """What `cv2` takes for a neighbourhood."""
     return np.ones((side, side), np.uint8)
 
 

@@ -11,13 +11,16 @@ from PIL import Image
 from torch import Tensor
 
 from translate.framing import Pixels, Window, extract, inside
+from translate.hair import hair_toned
 from translate.image_io import Photo, to_array, to_pil
 from translate.inking import LARGEST, calmed, inked
 from translate.masking import Mask, keep_outside
+from translate.matting import head_matte
 from translate.mouths import one_mouth
 from translate.pasting import paste_all, put_back
 from translate.pgd import Step
 from translate.skin import not_reddened, toned
+from translate.throats import bare_throat
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,13 +140,21 @@ class Frame:
 
     def _coloured(self, result: Pixels, window: Window) -> Pixels:
         """A result without what disturbs a drawing, if it is one, and skin in the photo's tone."""
+        face = window.seen_face
+        photo = extract(self.photo.rgb, window) if window.drawn else result
         if window.drawn:
             result = calmed(result)
-            if window.seen_face is not None:
-                result = not_reddened(one_mouth(result, window.seen_face), window.seen_face)
-        if window.face is None or self.skin_lock == 0:
+            if face is not None:
+                result = bare_throat(one_mouth(result, face), photo, face)
+                result = not_reddened(result, face)
+        if face is None or window.face is None or self.skin_lock == 0:
             return result
-        return toned(result, self.photo.rgb, window, self.skin_lock)
+        size = (window.out_width, window.out_height)
+        head = head_matte(self.photo.rgb, window.face, window.box, size)
+        result = toned(result, self.photo.rgb, window, self.skin_lock)
+        if window.drawn:
+            result = hair_toned(result, photo, face, head, self.skin_lock)
+        return result
 
 
 def joined(steps: Sequence[Step]) -> Step:

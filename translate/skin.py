@@ -77,10 +77,9 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
     planes = cast("list[Pixels]", cv2.split(result))
     weight = _weight(planes, face, float(after.min()))
     weight *= head_matte(rgb, window.face, window.box, (window.out_width, window.out_height))
-    near = max(1, round(_NEAR * face[2]))
     mixed: list[Pixels] = []
     for plane, tone, least in zip(planes, wanted, factor, strict=True):
-        less = 1 - (255 * tone / _lit(plane, near)).clip(least, 1)
+        less = 1 - (255 * tone / light_around(plane, face)).clip(least, 1)
         mixed.append(cast(Pixels, cv2.multiply(plane, 1 - weight * less, dtype=cv2.CV_8U)))
     return cast(Pixels, cv2.merge(mixed))
 
@@ -119,8 +118,9 @@ def not_reddened(drawing: Pixels, face: Face) -> Pixels:
     return calm
 
 
-def _lit(plane: Pixels, near: int) -> Floats:
+def light_around(plane: Pixels, face: Face) -> Floats:
     """How light a colour is around each pixel, lines left out: (h,w) of 1 to 255."""
+    near = max(1, round(_NEAR * face[2]))
     filled = cv2.blur(cv2.dilate(plane, np.ones((near, near), np.uint8)), (near, near))
     return filled.astype(np.float32).clip(1)
 

@@ -1,0 +1,77 @@
+"""Hair in the photo's colour: what a walk made pale or gaudy is brown, red or black again.
+
+Target images have hair of any colour, mostly a light one, and a walk goes the shortest way there.
+Its strands are right all the same, so each colour that is lighter than in the photo's hair gets
+darker, and lines stay lines. Hats keep their colour, too.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+
+from translate.bareness import like_skin, square
+from translate.faces import Face
+from translate.framing import Pixels
+from translate.skin import Floats, Oval, face_places, light_around, oval, ramp
+
+_VIVID = 1.2  # power of the photo's hue that hair gets: drawn hair has more colour
+_LEAST = 0.5  # locks below it hold less than all of the hair
+_BROADLY = 0.1  # sigma, of the face's width, of what has one colour
+_SPECKS = 5  # pixels: skin that is narrower is hair
+
+# Places in widths of the face's box, from its middle.
+_FACE = Oval(axes=(0.5, 0.62), middle=0.0, fades=(0.92, 1.12))  # no hair, drawings have skin there
+_NECK, _CHIN = (0.38, 0.55), (0.45, 0.6)  # nor between those, to both sides, below these heights
+_ENDS = (0.9, 1.2)  # heights between which it fades
+
+
+def hair_toned(result: Pixels, photo: Pixels, face: Face, head: Floats, lock: float) -> Pixels:
+    """A drawn head whose hair is no lighter than the photo's, colour by colour.
+
+    Args:
+        result: (h,w,3) uint8, what became of it.
+        photo: (h,w,3) uint8, what it was.
+        face: in both.
+        head: (h,w) in [0,1], how much of the picture is the head (`translate.matting.head_matte`).
+        lock: 0…1, how far hair stays as dark as it is.
+
+    Returns:
+        (h,w,3) uint8; the same array where there is none.
+    """
+    hair = _hair(photo, face, head)
+    if hair is None or not hair.any():
+        return result
+    hair *= np.float32(min(lock / _LEAST, 1))
+    wanted = _tone(photo, hair * head, _BROADLY * face[2], lock)
+    mixed: list[Pixels] = []
+    for plane, tone in zip(cv2.split(result), cv2.split(wanted), strict=True):
+        less = 1 - (tone / light_around(cast("Pixels", plane), face)).clip(0, 1)
+        mixed.append(cast("Pixels", cv2.multiply(plane, 1 - hair * less, dtype=cv2.CV_8U)))
+    return cast("Pixels", cv2.merge(mixed))
+
+
+def _hair(photo: Pixels, face: Face, head: Floats) -> Floats | None:
+    """(h,w) in [0,1]: what of a head is neither face nor skin; None beyond the picture's end."""
+    like = like_skin(photo, face)
+    if like is None:
+        return None
+    like = cv2.morphologyEx(like, cv2.MORPH_OPEN, square(_SPECKS)).astype(np.float32)
+    size = (photo.shape[1], photo.shape[0])
+    skin = cast("Floats", cv2.resize(cv2.GaussianBlur(like, (0, 0), 1), size))
+    across, down = face_places(photo.shape, face)
+    neck = (1 - ramp(abs(across), _NECK)) * ramp(down, _CHIN)[:, None]
+    hair = head * (1 - skin) * (1 - oval(across, down, _FACE)) * (1 - neck)
+    hair *= (1 - ramp(down, _ENDS))[:, None]
+    return cast("Floats", hair)
+
+
+def _tone(photo: Pixels, hair: Floats, sigma: float, lock: float) -> Floats:
+    """(h,w,3) levels: the colour that hair shall have, from what it has around each pixel."""
+    around = cv2.GaussianBlur(photo * hair[..., None], (0, 0), max(1, sigma))
+    share = cv2.GaussianBlur(hair, (0, 0), max(1, sigma)) + np.float32(1e-3)
+    tone = around / (255 * share[..., None])
+    strongest = tone.max(axis=-1, keepdims=True).clip(1e-3, 1)
+    return (255 * strongest**lock * (tone / strongest) ** _VIVID).astype(np.float32)

@@ -1,0 +1,102 @@
+"""No ink on a bare throat: of what a walk draws below a face only the line of the jaw stays.
+
+A walk makes patches of the shade below a jaw, and strokes of folds and chains.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from translate.bareness import CHIN, Bools, like_skin, square
+from translate.faces import Face
+from translate.framing import Pixels
+from translate.matting import brightness
+from translate.skin import LUMA, Floats, face_places, skin_colour
+
+# Places and lengths in widths of the face's box, from its middle.
+_BESIDE, _TOP, _BOTTOM = 0.42, 0.44, 1.3  # looked at: so far to both sides, between these heights
+_LINE = 0.028  # so thick a jaw's line is
+_RUN, _JUMP = 0.12, 0.1  # where it would lie so much lower than beside it, that far, it has a gap
+_AROUND = 0.2  # wider than any line
+_BROADLY = 0.06  # sigma of the skin that fills what was ink
+
+_INK = np.float32(0.14)  # so much darker, of 1, than what is around it
+_SHADED = 0.6  # what is around is no darker than this, of the light of the drawing's cheeks
+_GAPS, _SPECKS, _OUTLINE = 7, 5, 3  # of 128 pixels: what is no skin, but narrower, is; the other
+# way round; and so wide its outline is: it stays
+_EDGE = 5  # pixels: lines have soft edges
+_LEAST = np.float32(0.02)  # of skin around, where it counts as much as cheeks
+
+
+def bare_throat(drawing: Pixels, photo: Pixels, face: Face) -> Pixels:
+    """A drawn face without ink where the photo shows skin below its jaw.
+
+    Args:
+        drawing: (h,w,3) uint8.
+        photo: (h,w,3) uint8, what it was.
+        face: in both.
+
+    Returns:
+        (h,w,3) uint8; the same array where there is none.
+    """
+    skin, colour = _skin(photo, face), skin_colour(drawing, face)
+    across, down = face_places(drawing.shape, face)
+    columns = np.flatnonzero(abs(across) < _BESIDE)
+    rows = np.flatnonzero((down > _TOP) & (down < _BOTTOM))
+    if skin is None or colour is None or min(len(columns), len(rows)) < _EDGE:
+        return drawing
+    ink = _ink(drawing, face[2], float(colour @ LUMA))
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    depth = np.arange(len(rows))[:, None] - _jaw(ink[part], face[2])
+    line, strokes = np.zeros_like(ink), np.zeros_like(ink)
+    line[part] = ink[part] & (depth <= max(2, round(_LINE * face[2])))
+    strokes[part] = ink[part] & ~line[part] & skin[part]
+    if not strokes.any():
+        return drawing
+    gone = (cv2.dilate(strokes.astype(np.uint8), square(_EDGE)) > 0) & ~line
+    soft = np.where(line, 0, cv2.GaussianBlur(gone.astype(np.float32), (0, 0), 0.7))[..., None]
+    seen = skin & (cv2.dilate(ink.astype(np.uint8), square(3)) == 0)
+    bare = _filled(drawing, seen.astype(np.float32), colour * 255, _BROADLY * face[2])
+    return np.rint(drawing + soft * (bare - drawing)).astype(np.uint8)
+
+
+def _skin(photo: Pixels, face: Face) -> Bools | None:
+    """(h,w): where a photo shows skin, its outline left out; None where it ends before cheeks."""
+    like = like_skin(photo, face, shaded=CHIN)
+    if like is None:
+        return None
+    like = cv2.morphologyEx(like, cv2.MORPH_CLOSE, square(_GAPS))
+    like = cv2.morphologyEx(like, cv2.MORPH_OPEN, square(_SPECKS))
+    like = cv2.erode(like, square(_OUTLINE))
+    size = (photo.shape[1], photo.shape[0])
+    return cv2.resize(like.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
+
+
+def _ink(drawing: Pixels, width: float, skin: float) -> Bools:
+    """(h,w): what is darker than what is around it; all dark where even that is."""
+    light = brightness(drawing)
+    closed = cv2.morphologyEx(light, cv2.MORPH_CLOSE, square(max(3, round(_AROUND * width)) | 1))
+    return light < (1 - _INK) * np.maximum(closed, np.float32(max(_SHADED * skin, 1 / 255)))
+
+
+def _jaw(ink: Bools, width: float) -> Floats:
+    """(w,): in which row of a part the jaw's line begins, column by column."""
+    first = np.where(ink.any(axis=0), ink.argmax(axis=0), len(ink)).astype(np.float32)
+    run = max(1, round(_RUN * width) // 2)
+    beside = np.lib.stride_tricks.sliding_window_view(np.pad(first, run, mode="edge"), 2 * run + 1)
+    usual = np.median(beside, axis=1)
+    return np.where(first > usual + np.float32(_JUMP * width), usual, first)
+
+
+def _filled(drawing: Pixels, seen: Floats, colour: Floats, sigma: float) -> Floats:
+    """(h,w,3) levels: the colour of what is seen around each pixel, or else that one."""
+
+    def blurred(x: npt.NDArray[np.float32]) -> Floats:
+        return cast("Floats", cv2.GaussianBlur(x, (0, 0), max(1, sigma)))
+
+    share = blurred(seen)[..., None] + _LEAST
+    return ((blurred(drawing * seen[..., None]) + _LEAST * colour) / share).astype(np.float32)
