@@ -14,12 +14,14 @@ from PIL import Image
 from translate import Options, Translator, pasting
 from translate.framing import FaceSquare, Window, extract, find_window
 from translate.generate import generate
+from translate.hair import hair_toned
 from translate.image_io import read_photo, to_array, to_tensor
 from translate.inking import _flat, calmed, inked
 from translate.mouths import one_mouth
 from translate.pasting import paste
 from translate.skin import not_reddened, toned
 from translate.smooth import flattened
+from translate.throats import bare_throat
 from translate.view import look
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -260,11 +262,16 @@ def test_drawings_are_calmed_before_skin_gets_its_tone() -> None:
         options = Options(keep_glasses=False, skin_lock=1.0)
         *_, last = anime.frames(photo, options)
         (window,), (state,) = last.windows, to_array(last.step.x)
-        calm = one_mouth(calmed(state), window.seen_face) if drawn else state
-        calm = not_reddened(calm, window.seen_face) if drawn else calm
-        expected = toned(calm, np.asarray(photo), window, 1.0)
+        calm, rgb = state, np.asarray(photo)
+        if drawn:
+            calm = bare_throat(one_mouth(calmed(state), window.seen_face), rgb, window)
+            calm = not_reddened(calm, window.seen_face)
+        expected = toned(calm, rgb, window, 1.0)
         assert (expected != calm).any()
-        pasted = paste(np.asarray(photo), window, expected)
+        if drawn:
+            skin, expected = expected, hair_toned(expected, rgb, window, 1.0)
+            assert (expected != skin).any()
+        pasted = paste(rgb, window, expected)
         np.testing.assert_array_equal(np.asarray(last.image), pasted)
         *_, alone = anime.frames(photo, replace(options, crop_only=True))
         side = (window.width, window.width)

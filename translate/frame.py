@@ -15,7 +15,6 @@ from translate.hair import hair_toned
 from translate.image_io import Photo, to_array, to_pil
 from translate.inking import LARGEST, calmed, inked
 from translate.masking import Mask, keep_outside
-from translate.matting import head_matte
 from translate.mouths import one_mouth
 from translate.pasting import paste_all, put_back
 from translate.pgd import Step
@@ -36,7 +35,9 @@ class Frame:
         mask: see `Translator.frames`.
         start: (N,) energies of the first state; None trusts every window.
         free: (N,1,h,w) bool, what a walk could change in the windows; None is all of it.
-        skin_lock: how far faces keep the photo's tone of skin, see `translate.skin`.
+        skin_lock: how far faces keep the photo's tone of skin, and drawings its hair's: see
+            `translate.skin` and `translate.hair`.
+        bare: whether a drawing's throat stays bare where the photo's is, as `PGD.bare` wants.
         least_fall: of energy, per distance moved. A face whose energy fell less is none to the
             model, or already in the domain: it is left alone.
     """
@@ -50,6 +51,7 @@ class Frame:
     start: Tensor | None = None
     least_fall: float = 0.0
     skin_lock: float = 0.0
+    bare: bool = False
     free: Tensor | None = None
 
     @property
@@ -139,22 +141,20 @@ class Frame:
         return to_pil(inside(result, self.photo.rgb, window), alpha)
 
     def _coloured(self, result: Pixels, window: Window) -> Pixels:
-        """A result without what disturbs a drawing, if it is one, and skin in the photo's tone."""
-        face = window.seen_face
-        photo = extract(self.photo.rgb, window) if window.drawn else result
+        """A result without what disturbs a drawing, if it is one, in the photo's tones."""
+        rgb, face, lock = self.photo.rgb, window.seen_face, self.skin_lock
         if window.drawn:
             result = calmed(result)
-            if face is not None:
-                result = bare_throat(one_mouth(result, face), photo, face)
-                result = not_reddened(result, face)
-        if face is None or window.face is None or self.skin_lock == 0:
+        if face is None:
             return result
-        size = (window.out_width, window.out_height)
-        head = head_matte(self.photo.rgb, window.face, window.box, size)
-        result = toned(result, self.photo.rgb, window, self.skin_lock)
         if window.drawn:
-            result = hair_toned(result, photo, face, head, self.skin_lock)
-        return result
+            result = one_mouth(result, face)
+            result = bare_throat(result, rgb, window) if self.bare else result
+            result = not_reddened(result, face)
+        if lock == 0:
+            return result
+        result = toned(result, rgb, window, lock)
+        return hair_toned(result, rgb, window, lock) if window.drawn else result
 
 
 def joined(steps: Sequence[Step]) -> Step:

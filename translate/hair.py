@@ -14,7 +14,8 @@ import numpy as np
 
 from translate.bareness import like_skin, square
 from translate.faces import Face
-from translate.framing import Pixels
+from translate.framing import Pixels, Window, extract
+from translate.matting import head_matte
 from translate.skin import Floats, Oval, face_places, light_around, oval, ramp
 
 _VIVID = 1.2  # power of the photo's hue that hair gets: drawn hair has more colour
@@ -28,19 +29,23 @@ _NECK, _CHIN = (0.38, 0.55), (0.45, 0.6)  # nor between those, to both sides, be
 _ENDS = (0.9, 1.2)  # heights between which it fades
 
 
-def hair_toned(result: Pixels, photo: Pixels, face: Face, head: Floats, lock: float) -> Pixels:
+def hair_toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
     """A drawn head whose hair is no lighter than the photo's, colour by colour.
 
     Args:
-        result: (h,w,3) uint8, what became of it.
-        photo: (h,w,3) uint8, what it was.
-        face: in both.
-        head: (h,w) in [0,1], how much of the picture is the head (`translate.matting.head_matte`).
+        result: (out_height,out_width,3) uint8, what became of the window.
+        rgb: (H,W,3) uint8, the photo.
+        window: with a face.
         lock: 0…1, how far hair stays as dark as it is.
 
     Returns:
-        (h,w,3) uint8; the same array where there is none.
+        (out_height,out_width,3) uint8; the same array where there is none.
     """
+    face = window.seen_face
+    assert window.face is not None
+    assert face is not None
+    head = head_matte(rgb, window.face, window.box, (window.out_width, window.out_height))
+    photo = extract(rgb, window)
     hair = _hair(photo, face, head)
     if hair is None or not hair.any():
         return result

@@ -13,37 +13,39 @@ import numpy.typing as npt
 
 from translate.bareness import CHIN, Bools, like_skin, square
 from translate.faces import Face
-from translate.framing import Pixels
+from translate.framing import Pixels, Window, extract
 from translate.matting import brightness
 from translate.skin import LUMA, Floats, face_places, skin_colour
 
 # Places and lengths in widths of the face's box, from its middle.
 _BESIDE, _TOP, _BOTTOM = 0.42, 0.44, 1.3  # looked at: so far to both sides, between these heights
-_LINE = 0.028  # so thick a jaw's line is
+_LINE = 0.045  # so thick a jaw's line is
 _RUN, _JUMP = 0.12, 0.1  # where it would lie so much lower than beside it, that far, it has a gap
 _AROUND = 0.2  # wider than any line
 _BROADLY = 0.06  # sigma of the skin that fills what was ink
 
 _INK = np.float32(0.14)  # so much darker, of 1, than what is around it
 _SHADED = 0.6  # what is around is no darker than this, of the light of the drawing's cheeks
-_GAPS, _SPECKS, _OUTLINE = 7, 5, 3  # of 128 pixels: what is no skin, but narrower, is; the other
+_GAPS, _SPECKS, _OUTLINE = 7, 5, 5  # of 128 pixels: what is no skin, but narrower, is; the other
 # way round; and so wide its outline is: it stays
 _EDGE = 5  # pixels: lines have soft edges
 _LEAST = np.float32(0.02)  # of skin around, where it counts as much as cheeks
 
 
-def bare_throat(drawing: Pixels, photo: Pixels, face: Face) -> Pixels:
+def bare_throat(drawing: Pixels, rgb: Pixels, window: Window) -> Pixels:
     """A drawn face without ink where the photo shows skin below its jaw.
 
     Args:
-        drawing: (h,w,3) uint8.
-        photo: (h,w,3) uint8, what it was.
-        face: in both.
+        drawing: (out_height,out_width,3) uint8, what became of the window.
+        rgb: (H,W,3) uint8, the photo.
+        window: with a face.
 
     Returns:
-        (h,w,3) uint8; the same array where there is none.
+        (out_height,out_width,3) uint8; the same array where there is none.
     """
-    skin, colour = _skin(photo, face), skin_colour(drawing, face)
+    face = window.seen_face
+    assert face is not None
+    skin, colour = _skin(extract(rgb, window), face), skin_colour(drawing, face)
     across, down = face_places(drawing.shape, face)
     columns = np.flatnonzero(abs(across) < _BESIDE)
     rows = np.flatnonzero((down > _TOP) & (down < _BOTTOM))
@@ -51,9 +53,9 @@ def bare_throat(drawing: Pixels, photo: Pixels, face: Face) -> Pixels:
         return drawing
     ink = _ink(drawing, face[2], float(colour @ LUMA))
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    depth = np.arange(len(rows))[:, None] - _jaw(ink[part], face[2])
+    depth = _depth(_jaw(ink[part], face[2]), len(rows))
     line, strokes = np.zeros_like(ink), np.zeros_like(ink)
-    line[part] = ink[part] & (depth <= max(2, round(_LINE * face[2])))
+    line[part] = ink[part] & (depth <= _LINE * face[2])
     strokes[part] = ink[part] & ~line[part] & skin[part]
     if not strokes.any():
         return drawing
@@ -90,6 +92,13 @@ def _jaw(ink: Bools, width: float) -> Floats:
     beside = np.lib.stride_tricks.sliding_window_view(np.pad(first, run, mode="edge"), 2 * run + 1)
     usual = np.median(beside, axis=1)
     return np.where(first > usual + np.float32(_JUMP * width), usual, first)
+
+
+def _depth(jaw: Floats, rows: int) -> Floats:
+    """(rows,w): how far below the jaw, or beside it, pixels of a part are; 0 is the face."""
+    below = np.arange(-1, rows)[:, None] >= np.maximum(jaw, 0)  # the row above is all face
+    distance = cv2.distanceTransform(below.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return cast("Floats", distance[1:])
 
 
 def _filled(drawing: Pixels, seen: Floats, colour: Floats, sigma: float) -> Floats:

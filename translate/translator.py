@@ -173,6 +173,7 @@ class Translator:
                 start=start,
                 least_fall=self.least_fall(windows[0]),
                 skin_lock=options.skin(self.domain),
+                bare=self.domain.pgd.bare > 0,
                 free=seen.mask,
             )
 

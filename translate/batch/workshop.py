@@ -192,6 +192,7 @@ class Workshop:
                 start=start,
                 least_fall=least,
                 skin_lock=options.skin(self.translator.domain),
+                bare=self.translator.domain.pgd.bare > 0,
                 free=gathered(views).mask if views else None,
             )
 

@@ -151,6 +151,7 @@ class Walk:
         return Frame(
             *(step, last, photo, windows, crop_only, mask, start, self.least_fall, skin),
             free=self.free,
+            bare=self.domain.pgd.bare > 0,
         )
 
     @property

@@ -1,0 +1,156 @@
+"""Hair gets the photo's colour back: how far, where, and where not."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import translate.frame as frame_module
+from tests.conftest import EXAMPLES
+from tests.test_relighting import LUMA, anime, photo, window
+from translate import Options, Translator
+from translate.framing import Window, extract
+from translate.hair import hair_toned
+from translate.matting import head_matte
+
+__all__ = ["anime", "window"]
+
+
+def hair(window: Window) -> np.ndarray:
+    """(h,w) bool: the astronaut's, by its colour: it lies on her head and above her ears."""
+    assert window.face is not None
+    assert window.seen_face is not None
+    seen = extract(photo(), window)
+    head = head_matte(photo(), window.face, window.box, (window.out_width, window.out_height))
+    x, y, width = window.seen_face
+    rows, columns = np.mgrid[: len(seen), : len(seen)]
+    outside = np.hypot((columns - x) / 0.6, (rows - y) / 0.75) > width
+    return (head > 0.98) & outside & (rows < y) & (seen @ LUMA < 130)
+
+
+def pale(window: Window) -> np.ndarray:
+    """Her picture with all that is dark three times as near to white."""
+    return np.rint(255 - (255 - extract(photo(), window)) / 3.0).astype(np.uint8)
+
+
+def test_pale_hair_is_as_dark_as_it_was(window: Window) -> None:
+    """At 1 in full, before that in between; never lighter, in no colour and at no lock."""
+    place, white = hair(window), pale(window)
+    assert place.sum() > 500
+    changed = [hair_toned(white, photo(), window, lock) for lock in (0.0, 0.3, 0.5, 0.7, 1.0)]
+    np.testing.assert_array_equal(changed[0], white)
+    for lighter, darker in pairwise(changed):
+        assert (darker <= lighter).all()
+    levels = [np.median(each[place] @ LUMA) for each in changed]
+    assert (np.diff(levels) < -5).all()
+    own = np.median(extract(photo(), window)[place] @ LUMA)
+    assert abs(levels[-1] - own) < 12
+    assert own + 20 < levels[2] < np.median(white[place] @ LUMA) - 50
+
+
+def test_hair_as_dark_as_the_photos_hardly_changes(window: Window) -> None:
+    """Its own lightest strands are lighter than its mean, so it becomes a little darker."""
+    seen, place = extract(photo(), window), hair(window)
+    changed = hair_toned(seen, photo(), window, 0.7)
+    assert 0 <= np.median(seen[place] @ LUMA) - np.median(changed[place] @ LUMA) < 25
+    dark = (seen * 0.5).astype(np.uint8)
+    assert np.abs(dark.astype(int) - hair_toned(dark, photo(), window, 0.7)).mean() < 0.5
+
+
+@pytest.mark.parametrize("gaudy", [(120, 120, 230), (120, 220, 140), (235, 235, 235)])
+def test_gaudy_hair_has_the_photos_hue(window: Window, gaudy: tuple[int, int, int]) -> None:
+    place, drawing = hair(window), pale(window)
+    drawing[place] = gaudy
+    changed = hair_toned(drawing, photo(), window, 0.7)
+    own = extract(photo(), window)[place].astype(float).mean(axis=0)
+    assert own[0] > own[1] > own[2]
+    now = changed[place].astype(float).mean(axis=0)
+    assert now[0] > now[2] + 10
+    assert now[1] > now[2]
+
+
+def test_lines_stay_lines(window: Window) -> None:
+    drawing, place = pale(window), hair(window)
+    line = np.zeros_like(place)
+    line[:, ::12] = True
+    drawing[line] = 20
+    changed = hair_toned(drawing, photo(), window, 0.7)
+    ink, beside = place & line, place & np.roll(line, 6, axis=1)
+    assert changed[ink].max() <= 20
+    assert np.median(changed[beside] @ LUMA) > np.median(changed[ink] @ LUMA) + 40
+
+
+def test_face_neck_and_what_is_beside_the_head_stay(window: Window) -> None:
+    assert window.face is not None
+    assert window.seen_face is not None
+    white = pale(window)
+    changed = hair_toned(white, photo(), window, 1.0)
+    x, y, width = window.seen_face
+    rows, columns = np.mgrid[: len(white), : len(white)]
+    face = np.hypot((columns - x) / 0.45, (rows - y) / 0.55) < width
+    neck = (abs(columns - x) < 0.36 * width) & (rows > y + 0.62 * width)
+    head = head_matte(photo(), window.face, window.box, (window.out_width, window.out_height))
+    for place in (face, neck, head == 0):
+        assert place.sum() > 300
+        np.testing.assert_array_equal(changed[place], white[place])
+
+
+def test_a_head_of_one_colour_has_no_hair(window: Window) -> None:
+    bald = np.empty_like(photo())
+    bald[:] = (205, 160, 140)
+    white = pale(window)
+    assert hair_toned(white, bald, window, 1.0) is white
+
+
+@pytest.mark.parametrize(
+    "face", [(0.0, 0.0, 300.0), (511.0, 511.0, 40.0), (200.0, -250.0, 120.0), (5.0, 500.0, 5.0)]
+)
+def test_a_face_at_the_border_is_no_mistake(face: tuple[float, float, float]) -> None:
+    place = Window(left=0, top=0, width=512, height=512, out_width=64, out_height=64, face=face)
+    noise = np.random.default_rng(5).integers(0, 256, (64, 64, 3), np.uint8)
+    assert (hair_toned(noise, photo(), place, 1.0) <= noise).all()
+
+
+def too_light(translator: Translator, window: Window, options: Options) -> float:
+    """Share of her hair that is drawn lighter than it is, by a quarter of all light."""
+    drawing = Image.fromarray(translator(photo(), options)).resize((256, 256), Image.Resampling.BOX)
+    own, place = extract(photo(), window) @ LUMA, hair(window)
+    return float((np.asarray(drawing) @ LUMA > own + 64)[place].mean())
+
+
+def test_brown_hair_is_brown(
+    anime: Translator, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this is for: a third of hers was drawn in pale strands."""
+    options = Options(crop_only=True)
+    now = too_light(anime, window, options)
+    monkeypatch.setattr(frame_module, "hair_toned", lambda result, *_: result)
+    before = too_light(anime, window, options)
+    assert before > 0.1
+    assert now < before / 2
+
+
+@pytest.mark.parametrize(("drawn", "lock", "asked"), [(True, 0.5, 1), (True, 0, 0), (False, 1, 0)])
+def test_of_drawings_only_and_unless_nothing_shall_be_kept(
+    anime: Translator,
+    monkeypatch: pytest.MonkeyPatch,
+    drawn: bool,
+    lock: float,
+    asked: int,
+) -> None:
+    calls: list[float] = []
+
+    def counted(result: np.ndarray, _: object, __: object, lock: float) -> np.ndarray:
+        calls.append(lock)
+        return result
+
+    monkeypatch.setattr(frame_module, "hair_toned", counted)
+    with Image.open(EXAMPLES / "hopper.jpg") as source:
+        hopper = np.asarray(source.convert("RGB"))
+    card = anime.domain.model_copy(update={"face_drawn": drawn})
+    monkeypatch.setattr(anime, "domain", card)
+    assert anime(hopper, Options(steps=1, skin_lock=lock)).size
+    assert calls == [lock] * asked
