@@ -21,6 +21,7 @@ from translate.skin import Floats, Oval, face_places, light_around, oval, ramp
 _VIVID = 1.2  # power of the photo's hue that hair gets: drawn hair has more colour
 _LEAST = 0.5  # locks below it hold less than all of the hair
 _BROADLY = 0.1  # sigma, of the face's width, of what has one colour
+_COARSE = 64  # pixels: shorter side of the copy that is blurred
 _SPECKS = 5  # pixels: skin that is narrower is hair
 
 # Places in widths of the face's box, from its middle.
@@ -50,7 +51,7 @@ def hair_toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixe
     if hair is None or not hair.any():
         return result
     hair *= np.float32(min(lock / _LEAST, 1))
-    wanted = _tone(photo, hair * head, _BROADLY * face[2], lock)
+    wanted = _tone(photo, hair * head, face[2], lock)
     mixed: list[Pixels] = []
     for plane, tone in zip(cv2.split(result), cv2.split(wanted), strict=True):
         less = 1 - (tone / light_around(cast("Pixels", plane), face)).clip(0, 1)
@@ -73,10 +74,16 @@ def _hair(photo: Pixels, face: Face, head: Floats) -> Floats | None:
     return cast("Floats", hair)
 
 
-def _tone(photo: Pixels, hair: Floats, sigma: float, lock: float) -> Floats:
+def _tone(photo: Pixels, hair: Floats, width: float, lock: float) -> Floats:
     """(h,w,3) levels: the colour that hair shall have, from what it has around each pixel."""
-    around = cv2.GaussianBlur(photo * hair[..., None], (0, 0), max(1, sigma))
-    share = cv2.GaussianBlur(hair, (0, 0), max(1, sigma)) + np.float32(1e-3)
-    tone = around / (255 * share[..., None])
+    scale = min(1.0, _COARSE / min(hair.shape))
+    sigma = max(1, _BROADLY * width * scale)
+
+    def blurred(x: Floats) -> Floats:
+        small = cv2.resize(x, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return cast("Floats", cv2.GaussianBlur(small, (0, 0), sigma))
+
+    tone = blurred(photo * hair[..., None]) / (255 * blurred(hair)[..., None] + np.float32(0.1))
     strongest = tone.max(axis=-1, keepdims=True).clip(1e-3, 1)
-    return (255 * strongest**lock * (tone / strongest) ** _VIVID).astype(np.float32)
+    vivid = 255 * strongest**lock * (tone / strongest) ** _VIVID
+    return cast("Floats", cv2.resize(vivid.astype(np.float32), hair.shape[::-1]))

@@ -28,7 +28,7 @@ _INK = np.float32(0.14)  # so much darker, of 1, than what is around it
 _SHADED = 0.6  # what is around is no darker than this, of the light of the drawing's cheeks
 _GAPS, _SPECKS, _OUTLINE = 7, 5, 5  # of 128 pixels: what is no skin, but narrower, is; the other
 # way round; and so wide its outline is: it stays
-_EDGE = 5  # pixels: lines have soft edges
+_EDGE, _SOFT = 5, 0.7  # pixels, and sigma: lines have soft edges
 _LEAST = np.float32(0.02)  # of skin around, where it counts as much as cheeks
 
 
@@ -51,19 +51,19 @@ def bare_throat(drawing: Pixels, rgb: Pixels, window: Window) -> Pixels:
     rows = np.flatnonzero((down > _TOP) & (down < _BOTTOM))
     if skin is None or colour is None or min(len(columns), len(rows)) < _EDGE:
         return drawing
-    ink = _ink(drawing, face[2], float(colour @ LUMA))
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    depth = _depth(_jaw(ink[part], face[2]), len(rows))
-    line, strokes = np.zeros_like(ink), np.zeros_like(ink)
-    line[part] = ink[part] & (depth <= _LINE * face[2])
-    strokes[part] = ink[part] & ~line[part] & skin[part]
+    ink = _ink(drawing, face[2], float(colour @ LUMA))[part]
+    line = ink & (_depth(_jaw(ink, face[2]), len(ink)) <= _LINE * face[2])
+    strokes = ink & ~line & skin[part]
     if not strokes.any():
         return drawing
     gone = (cv2.dilate(strokes.astype(np.uint8), square(_EDGE)) > 0) & ~line
-    soft = np.where(line, 0, cv2.GaussianBlur(gone.astype(np.float32), (0, 0), 0.7))[..., None]
-    seen = skin & (cv2.dilate(ink.astype(np.uint8), square(3)) == 0)
-    bare = _filled(drawing, seen.astype(np.float32), colour * 255, _BROADLY * face[2])
-    return np.rint(drawing + soft * (bare - drawing)).astype(np.uint8)
+    soft = np.where(line, 0, cv2.GaussianBlur(gone.astype(np.float32), (0, 0), _SOFT))[..., None]
+    seen = skin[part] & (cv2.dilate(ink.astype(np.uint8), square(3)) == 0)
+    own, calm = drawing[part], drawing.copy()
+    bare = _filled(own, seen.astype(np.float32), colour * 255, _BROADLY * face[2])
+    calm[part] = np.rint(own + soft * (bare - own))
+    return calm
 
 
 def _skin(photo: Pixels, face: Face) -> Bools | None:
