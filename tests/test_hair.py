@@ -98,11 +98,16 @@ def test_face_neck_and_what_is_beside_the_head_stay(window: Window) -> None:
         np.testing.assert_array_equal(changed[place], white[place])
 
 
-def test_a_head_of_one_colour_has_no_hair(window: Window) -> None:
+def test_what_is_as_dark_as_the_photo_stays(window: Window) -> None:
+    """A bald head has one colour."""
     bald = np.empty_like(photo())
     bald[:] = (205, 160, 140)
-    white = pale(window)
-    assert hair_toned(white, bald, window, 1.0) is white
+    drawing = extract(bald, window)
+    np.testing.assert_allclose(hair_toned(drawing, bald, window, 0.7), drawing, atol=3)
+    white = np.full_like(drawing, 253)
+    changed = hair_toned(white, bald, window, 1.0)
+    place = hair(window)
+    np.testing.assert_allclose(changed[place].mean(axis=0), (205, 160, 140), atol=12)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 Target images have hair of any colour, mostly a light one, and a walk goes the shortest way there.
 Its strands are right all the same, so each colour that is lighter than in the photo's hair gets
-darker, and lines stay lines. Hats keep their colour, too.
+darker, and lines stay lines. Whatever else of a head is not its face does the same: hats, ears and
+bald heads keep their colours, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import cast
 import cv2
 import numpy as np
 
-from translate.bareness import like_skin, square
 from translate.faces import Face
 from translate.framing import Pixels, Window, extract
 from translate.matting import head_matte
@@ -22,7 +22,6 @@ _VIVID = 1.2  # power of the photo's hue that hair gets: drawn hair has more col
 _LEAST = 0.5  # locks below it hold less than all of the hair
 _BROADLY = 0.1  # sigma, of the face's width, of what has one colour
 _COARSE = 64  # pixels: shorter side of the copy that is blurred
-_SPECKS = 5  # pixels: skin that is narrower is hair
 
 # Places in widths of the face's box, from its middle.
 _FACE = Oval(axes=(0.5, 0.62), middle=0.0, fades=(0.92, 1.12))  # no hair, drawings have skin there
@@ -40,18 +39,15 @@ def hair_toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixe
         lock: 0…1, how far hair stays as dark as it is.
 
     Returns:
-        (out_height,out_width,3) uint8; the same array where there is none.
+        (out_height,out_width,3) uint8.
     """
     face = window.seen_face
     assert window.face is not None
     assert face is not None
     head = head_matte(rgb, window.face, window.box, (window.out_width, window.out_height))
-    photo = extract(rgb, window)
-    hair = _hair(photo, face, head)
-    if hair is None or not hair.any():
-        return result
+    hair = _beside_face(head, face)
+    wanted = _tone(extract(rgb, window), hair * head, face[2], lock)
     hair *= np.float32(min(lock / _LEAST, 1))
-    wanted = _tone(photo, hair * head, face[2], lock)
     mixed: list[Pixels] = []
     for plane, tone in zip(cv2.split(result), cv2.split(wanted), strict=True):
         less = 1 - (tone / light_around(cast("Pixels", plane), face)).clip(0, 1)
@@ -59,19 +55,12 @@ def hair_toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixe
     return cast("Pixels", cv2.merge(mixed))
 
 
-def _hair(photo: Pixels, face: Face, head: Floats) -> Floats | None:
-    """(h,w) in [0,1]: what of a head is neither face nor skin; None beyond the picture's end."""
-    like = like_skin(photo, face)
-    if like is None:
-        return None
-    like = cv2.morphologyEx(like, cv2.MORPH_OPEN, square(_SPECKS)).astype(np.float32)
-    size = (photo.shape[1], photo.shape[0])
-    skin = cast("Floats", cv2.resize(cv2.GaussianBlur(like, (0, 0), 1), size))
-    across, down = face_places(photo.shape, face)
+def _beside_face(head: Floats, face: Face) -> Floats:
+    """(h,w) in [0,1]: what of a head is neither its face nor its neck."""
+    across, down = face_places(head.shape, face)
     neck = (1 - ramp(abs(across), _NECK)) * ramp(down, _CHIN)[:, None]
-    hair = head * (1 - skin) * (1 - oval(across, down, _FACE)) * (1 - neck)
-    hair *= (1 - ramp(down, _ENDS))[:, None]
-    return cast("Floats", hair)
+    beside = (1 - oval(across, down, _FACE)) * (1 - neck) * (1 - ramp(down, _ENDS))[:, None]
+    return cast("Floats", head * beside)
 
 
 def _tone(photo: Pixels, hair: Floats, width: float, lock: float) -> Floats:
