@@ -28,7 +28,7 @@ LAYERS = (
     ("skin",),
     ("mouths", "pasting"),
     ("bareness", "darkness", "energy", "eyes", "ground", "imageset", "options"),
-    ("hair", "relighting", "sky", "throats"),
+    ("relighting", "sky", "throats", "tones"),
     ("frame", "view"),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),

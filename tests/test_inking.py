@@ -14,7 +14,6 @@ from PIL import Image
 from translate import Options, Translator, pasting
 from translate.framing import FaceSquare, Window, extract, find_window
 from translate.generate import generate
-from translate.hair import hair_toned
 from translate.image_io import read_photo, to_array, to_tensor
 from translate.inking import _flat, calmed, inked
 from translate.mouths import one_mouth
@@ -22,6 +21,7 @@ from translate.pasting import paste
 from translate.skin import not_reddened, toned
 from translate.smooth import flattened
 from translate.throats import bare_throat
+from translate.tones import toned_around
 from translate.view import look
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -269,7 +269,7 @@ def test_drawings_are_calmed_before_skin_gets_its_tone() -> None:
         expected = toned(calm, rgb, window, 1.0)
         assert (expected != calm).any()
         if drawn:
-            skin, expected = expected, hair_toned(expected, rgb, window, 1.0)
+            skin, expected = expected, toned_around(expected, rgb, window, 1.0)
             assert (expected != skin).any()
         pasted = paste(rgb, window, expected)
         np.testing.assert_array_equal(np.asarray(last.image), pasted)

@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from translate.framing import Pixels, Window, extract, inside
-from translate.hair import hair_toned
 from translate.image_io import Photo, to_array, to_pil
 from translate.inking import LARGEST, calmed, inked
 from translate.masking import Mask, keep_outside
@@ -20,6 +19,7 @@ from translate.pasting import paste_all, put_back
 from translate.pgd import Step
 from translate.skin import not_reddened, toned
 from translate.throats import bare_throat
+from translate.tones import toned_around
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +35,8 @@ class Frame:
         mask: see `Translator.frames`.
         start: (N,) energies of the first state; None trusts every window.
         free: (N,1,h,w) bool, what a walk could change in the windows; None is all of it.
-        skin_lock: how far faces keep the photo's tone of skin, and drawings its hair's: see
-            `translate.skin` and `translate.hair`.
+        skin_lock: how far faces keep the photo's tone of skin, and drawings its tones around the
+            face: see `translate.skin` and `translate.tones`.
         bare: whether a drawing's throat stays bare where the photo's is, as `PGD.bare` wants.
         least_fall: of energy, per distance moved. A face whose energy fell less is none to the
             model, or already in the domain: it is left alone.
@@ -154,7 +154,7 @@ class Frame:
         if lock == 0:
             return result
         result = toned(result, rgb, window, lock)
-        return hair_toned(result, rgb, window, lock) if window.drawn else result
+        return toned_around(result, rgb, window, lock) if window.drawn else result
 
 
 def joined(steps: Sequence[Step]) -> Step:

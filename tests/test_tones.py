@@ -1,4 +1,4 @@
-"""Hair gets the photo's colour back: how far, where, and where not."""
+"""What is around a drawn face gets the photo's tones back: how far, where, and where not."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.conftest import EXAMPLES
 from tests.test_relighting import LUMA, anime, photo, window
 from translate import Options, Translator
 from translate.framing import Window, extract
-from translate.hair import hair_toned
 from translate.matting import head_matte
+from translate.tones import toned_around
 
 __all__ = ["anime", "window"]
 
@@ -40,7 +40,7 @@ def test_pale_hair_is_as_dark_as_it_was(window: Window) -> None:
     """At 1 in full, before that in between; never lighter, in no colour and at no lock."""
     place, white = hair(window), pale(window)
     assert place.sum() > 500
-    changed = [hair_toned(white, photo(), window, lock) for lock in (0.0, 0.3, 0.5, 0.7, 1.0)]
+    changed = [toned_around(white, photo(), window, lock) for lock in (0.0, 0.3, 0.5, 0.7, 1.0)]
     np.testing.assert_array_equal(changed[0], white)
     for lighter, darker in pairwise(changed):
         assert (darker <= lighter).all()
@@ -54,17 +54,17 @@ def test_pale_hair_is_as_dark_as_it_was(window: Window) -> None:
 def test_hair_as_dark_as_the_photos_hardly_changes(window: Window) -> None:
     """Its own lightest strands are lighter than its mean, so it becomes a little darker."""
     seen, place = extract(photo(), window), hair(window)
-    changed = hair_toned(seen, photo(), window, 0.7)
+    changed = toned_around(seen, photo(), window, 0.7)
     assert 0 <= np.median(seen[place] @ LUMA) - np.median(changed[place] @ LUMA) < 25
     dark = (seen * 0.5).astype(np.uint8)
-    assert np.abs(dark.astype(int) - hair_toned(dark, photo(), window, 0.7)).mean() < 0.5
+    assert np.abs(dark.astype(int) - toned_around(dark, photo(), window, 0.7)).mean() < 0.5
 
 
 @pytest.mark.parametrize("gaudy", [(120, 120, 230), (120, 220, 140), (235, 235, 235)])
 def test_gaudy_hair_has_the_photos_hue(window: Window, gaudy: tuple[int, int, int]) -> None:
     place, drawing = hair(window), pale(window)
     drawing[place] = gaudy
-    changed = hair_toned(drawing, photo(), window, 0.7)
+    changed = toned_around(drawing, photo(), window, 0.7)
     own = extract(photo(), window)[place].astype(float).mean(axis=0)
     assert own[0] > own[1] > own[2]
     now = changed[place].astype(float).mean(axis=0)
@@ -77,25 +77,60 @@ def test_lines_stay_lines(window: Window) -> None:
     line = np.zeros_like(place)
     line[:, ::12] = True
     drawing[line] = 20
-    changed = hair_toned(drawing, photo(), window, 0.7)
+    changed = toned_around(drawing, photo(), window, 0.7)
     ink, beside = place & line, place & np.roll(line, 6, axis=1)
     assert changed[ink].max() <= 20
     assert np.median(changed[beside] @ LUMA) > np.median(changed[ink] @ LUMA) + 40
 
 
-def test_face_neck_and_what_is_beside_the_head_stay(window: Window) -> None:
-    assert window.face is not None
+def places(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns from the middle of the face's box, in widths of it."""
     assert window.seen_face is not None
-    white = pale(window)
-    changed = hair_toned(white, photo(), window, 1.0)
     x, y, width = window.seen_face
-    rows, columns = np.mgrid[: len(white), : len(white)]
-    face = np.hypot((columns - x) / 0.45, (rows - y) / 0.55) < width
-    neck = (abs(columns - x) < 0.36 * width) & (rows > y + 0.62 * width)
+    rows, columns = np.mgrid[: window.out_height, : window.out_width]
+    return (rows - y) / width, (columns - x) / width
+
+
+def test_face_and_neck_stay(window: Window) -> None:
+    white = pale(window)
+    changed = toned_around(white, photo(), window, 1.0)
+    down, across = places(window)
+    assert window.face is not None
     head = head_matte(photo(), window.face, window.box, (window.out_width, window.out_height))
-    for place in (face, neck, head == 0):
-        assert place.sum() > 300
+    face = np.hypot(across / 0.45, down / 0.55) < 1
+    neck = (abs(across) < 0.36) & (down > 0.62)
+    for place in (face, neck):
+        place &= head == 1
+        assert place.sum() > 150
         np.testing.assert_array_equal(changed[place], white[place])
+
+
+@pytest.mark.parametrize("lock", [0.5, 0.7, 1.0])
+def test_clothes_and_ground_have_the_photos_colours_but_lighter(
+    window: Window, lock: float
+) -> None:
+    """Green before blue, and each on its own side of the head's outline."""
+    down, across = places(window)
+    assert window.face is not None
+    head = head_matte(photo(), window.face, window.box, (window.out_width, window.out_height))
+    seen = photo().copy()
+    x, y, width = window.face
+    worn = round(y + 0.7 * width)
+    beside = np.hypot((np.arange(512) - x)[None], (np.arange(512) - y)[:, None]) > 0.72 * width
+    seen[beside] = ground = (30, 120, 40)
+    seen[worn:] = clothes = (40, 60, 150)
+    white = np.full((window.out_height, window.out_width, 3), 253, np.uint8)
+    changed = toned_around(white, seen, window, lock)
+    for place, own in (
+        ((np.hypot(across, down) > 0.85) & (down < 0.4) & (head == 0), ground),
+        ((down > 0.88) & (abs(across) > 0.6) & (head == 0), clothes),
+    ):
+        assert place.sum() > 50
+        now = np.median(changed[place], axis=0)
+        assert list(np.argsort(now)) == list(np.argsort(own))
+        assert (now >= np.array(own) - 12).all()
+        strongest = max(own)
+        np.testing.assert_allclose(now.max(), 255 * (strongest / 255) ** (0.8 * lock), atol=8)
 
 
 def test_what_is_as_dark_as_the_photo_stays(window: Window) -> None:
@@ -103,9 +138,9 @@ def test_what_is_as_dark_as_the_photo_stays(window: Window) -> None:
     bald = np.empty_like(photo())
     bald[:] = (205, 160, 140)
     drawing = extract(bald, window)
-    np.testing.assert_allclose(hair_toned(drawing, bald, window, 0.7), drawing, atol=3)
+    np.testing.assert_allclose(toned_around(drawing, bald, window, 0.7), drawing, atol=3)
     white = np.full_like(drawing, 253)
-    changed = hair_toned(white, bald, window, 1.0)
+    changed = toned_around(white, bald, window, 1.0)
     place = hair(window)
     np.testing.assert_allclose(changed[place].mean(axis=0), (205, 160, 140), atol=12)
 
@@ -116,7 +151,7 @@ def test_what_is_as_dark_as_the_photo_stays(window: Window) -> None:
 def test_a_face_at_the_border_is_no_mistake(face: tuple[float, float, float]) -> None:
     place = Window(left=0, top=0, width=512, height=512, out_width=64, out_height=64, face=face)
     noise = np.random.default_rng(5).integers(0, 256, (64, 64, 3), np.uint8)
-    assert (hair_toned(noise, photo(), place, 1.0) <= noise).all()
+    assert (toned_around(noise, photo(), place, 1.0) <= noise).all()
 
 
 def too_light(translator: Translator, window: Window, options: Options) -> float:
@@ -132,7 +167,7 @@ def test_brown_hair_is_brown(
     """What this is for: a third of hers was drawn in pale strands."""
     options = Options(crop_only=True)
     now = too_light(anime, window, options)
-    monkeypatch.setattr(frame_module, "hair_toned", lambda result, *_: result)
+    monkeypatch.setattr(frame_module, "toned_around", lambda result, *_: result)
     before = too_light(anime, window, options)
     assert before > 0.1
     assert now < before / 2
@@ -152,7 +187,7 @@ def test_of_drawings_only_and_unless_nothing_shall_be_kept(
         calls.append(lock)
         return result
 
-    monkeypatch.setattr(frame_module, "hair_toned", counted)
+    monkeypatch.setattr(frame_module, "toned_around", counted)
     with Image.open(EXAMPLES / "hopper.jpg") as source:
         hopper = np.asarray(source.convert("RGB"))
     card = anime.domain.model_copy(update={"face_drawn": drawn})
