@@ -61,7 +61,7 @@ Eyes = Annotated[
 ]
 SkinLock = Annotated[
     float | None,
-    typer.Option(help="0 to 1: faces keep the photo's tone of skin; default: domain's."),
+    typer.Option(help="0 to 1: faces, and drawn hair and clothes, keep the photo's tones; default: domain's."),
 ]
 MaxPixels = Annotated[int | None, typer.Option(help="Largest photo taken.")]
 

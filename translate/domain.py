@@ -182,8 +182,9 @@ class Domain(BaseModel):
             without shadows on it.
         face_eyes: how many times as tall eyes are that a walk sets out from (`translate.eyes`): for
             targets with large ones.
-        face_skin: how far skin stays in the photo's tone (`translate.skin`): for targets that know
-            light skin only, or walks that end in white.
+        face_skin: how far skin stays in the photo's tone (`translate.skin`), and what is around a
+            drawn face (`translate.tones`): for targets that know light skin only, or walks that end
+            in white.
         auto: walks that are asked for no strength end at the target, see `Options.strength`: for
             photos that differ so much that what brings most of them there takes the others too far.
         network: shape of the energy model.
