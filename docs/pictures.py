@@ -5,7 +5,8 @@ sky.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
 
 docs/web.png is made by `python -m tests.picture`; docs/shaping.png, translated.jpg, slopes.jpg,
 mirror.jpg, ripples.jpg, rounds.jpg, flattened.jpg, border.jpg, second-cartoon.jpg, second-cat.jpg,
-burnt.jpg, specks.jpg, mouths.jpg, ground.jpg and tones.jpg show networks, walks or squares of the past, too.
+burnt.jpg, specks.jpg, mouths.jpg, ground.jpg and tones.jpg show networks, walks or squares of the
+past, too.
 """
 
 from __future__ import annotations

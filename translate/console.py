@@ -61,7 +61,9 @@ Eyes = Annotated[
 ]
 SkinLock = Annotated[
     float | None,
-    typer.Option(help="0 to 1: faces, and drawn hair and clothes, keep the photo's tones; default: domain's."),
+    typer.Option(
+        help="0 to 1: skin, and drawn hair and clothes, keep the photo's tones; default: domain's."
+    ),
 ]
 MaxPixels = Annotated[int | None, typer.Option(help="Largest photo taken.")]
 
