@@ -86,6 +86,40 @@ def test_what_a_throat_wears_stays() -> None:
     assert bare_throat(picture, worn, PLACE) is picture
 
 
+@pytest.mark.parametrize("hair", [(90, 60, 45), (60, 40, 30), (110, 75, 50), (25, 20, 20)])
+def test_hair_beside_a_jaw_stays(hair: tuple[int, int, int]) -> None:
+    """Brown hair has the hue of skin in deep shade."""
+    x, y, width = FACE
+    seen, picture = bare(), drawn(*JAW, FOLD)
+    for side in (-1, 1):
+        near, far = sorted(round(x + side * share * width) for share in (0.33, 0.7))
+        seen[:, near:far] = picture[:, near:far] = hair
+    calm = bare_throat(picture, seen, PLACE)
+    left, right = (round(x + share * width) for share in (-0.34, 0.34))
+    np.testing.assert_array_equal(calm[:, :left], picture[:, :left])
+    np.testing.assert_array_equal(calm[:, right:], picture[:, right:])
+    assert (calm[round(y + 0.76 * width), round(x - 0.08 * width)] > 200).all()  # the fold went
+
+
+def test_a_black_beard_stays_and_shade_does_not() -> None:
+    x, y, width = FACE
+    rows = slice(round(y + 0.62 * width), round(y + 0.85 * width))
+    columns = slice(round(x - 0.2 * width), round(x + 0.2 * width))
+    picture = drawn(*JAW, FOLD)
+    for share, gone in ((0.35, True), (0.06, False)):
+        seen = bare()
+        seen[rows, columns] = np.array(SKIN) * share
+        calm = bare_throat(picture, seen, PLACE)
+        assert (calm is not picture) == gone
+
+
+def test_a_gap_in_the_jaws_line_keeps_no_stroke() -> None:
+    """What is first from above is the jaw only where it goes on so."""
+    lines = (*JAW[:11], *JAW[13:])
+    calm = bare_throat(drawn(*lines, FOLD, (-0.04, 0.85, 0.04, 0.85)), bare(), PLACE)
+    np.testing.assert_allclose(calm, drawn(*lines), atol=12)
+
+
 def test_a_necks_outline_stays() -> None:
     """Where skin ends in the photo a line is drawn, and not for nothing."""
     x, y, width = FACE
@@ -121,7 +155,11 @@ def test_sides_and_sizes_do_not_matter() -> None:
 )
 def test_a_face_at_the_border_is_no_mistake(face: tuple[float, float, float]) -> None:
     noise = np.random.default_rng(3).integers(0, 256, (256, 256, 3), np.uint8)
-    assert bare_throat(noise, noise[::-1], around(face)).shape == noise.shape
+    calm = bare_throat(noise, noise[::-1], around(face))
+    assert calm.shape == noise.shape
+    assert calm.dtype == np.uint8
+    above = max(0, int(face[1] + 0.44 * face[2]) - 1)
+    np.testing.assert_array_equal(calm[:above], noise[:above])
 
 
 def ink(translator: Translator, window: Window) -> int:
@@ -147,7 +185,7 @@ def test_a_throat_is_bare_in_domains_that_keep_skin_so(
     monkeypatch.setattr(frame_module, "bare_throat", counted)
     before = ink(anime, window)
     assert len(calls) == 1
-    assert now <= before
+    assert now < before
     cartoon = Translator.load("cartoon", device="cpu", dtype="float32")
     with Image.open(EXAMPLES / "hopper.jpg") as source:
         assert cartoon(source.convert("RGB"), Options(strength=0.3)).size

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import translate.frame as frame_module
 from tests.conftest import EXAMPLES, pixels, write_domain
 from translate import Options, Translator
 from translate.domain import Calibration
@@ -151,6 +152,23 @@ def test_the_square_alone_is_what_crop_only_gives(
     asked = Wish(photo=str(tmp_path / "wide.png"), domain="tiny", options=options)
     *_, own = studio.walk(asked)
     assert own.view == SQUARE
+
+
+def test_a_kept_walk_knows_what_a_drawing_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Throats that stay bare, and the photo's tones."""
+    studio = Studio(Catalog(["anime"], device="cpu"))
+    wish = Wish(photo=str(EXAMPLES / "astronaut.jpg"), domain="anime", options=Options(steps=1))
+    *_, walk = studio.walk(wish)
+    calls: list[str] = []
+    for name in ("bare_throat", "toned_around"):
+
+        def counted(result: np.ndarray, *_: object, name: str = name) -> np.ndarray:
+            calls.append(name)
+            return result
+
+        monkeypatch.setattr(frame_module, name, counted)
+    assert walk.picture(walk.last).size == (512, 512)
+    assert calls == ["bare_throat", "toned_around"]
 
 
 def test_a_square_can_be_had_of_every_face() -> None:

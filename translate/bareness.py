@@ -67,7 +67,7 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     return cast("Floats", soft)
 
 
-def like_skin(rgb: Pixels, face: Face, shaded: float = math.inf) -> Marks | None:
+def like_skin(rgb: Pixels, face: Face, shaded: float) -> Marks | None:
     """Where a picture has the colours of a face's skin, pixel by pixel.
 
     Args:

@@ -73,8 +73,8 @@ class Options:
             domain's.
         eyes: 1…4, how many times as tall eyes are that the walk sets out from; None takes the
             domain's.
-        skin_lock: 0…1, how far faces stay in the photo's tone of skin, and all that is around
-            drawn ones in its own; None takes the domain's.
+        skin_lock: 0…1, how far faces stay in the photo's tone of skin, drawn hair in its own, and
+            clothes and ground around it nearly so; None takes the domain's.
         crop_only: give the window alone (`Frame.image`) instead of pasting it back; of several
             faces the largest.
         max_pixels: largest photo taken.

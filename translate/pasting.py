@@ -14,7 +14,7 @@ from translate.faces import Face
 from translate.framing import Pixels, Window, check_pixels, extract, inside, part
 from translate.inking import inked
 from translate.masking import Mask
-from translate.matting import head_matte
+from translate.matting import head_matte, seen
 from translate.upsampling import carry_up
 
 Floats = npt.NDArray[np.float32]
@@ -30,7 +30,14 @@ _HEAD, _HEAD_ENDS = (2.5, 2.5), (0.5, 0.9)
 _FAINT = np.float32(0.05)  # so little of a head is none: ink beside one is seen
 # Of a drawing hair ends with the head; between the two heights shoulders begin.
 _HAIR_ENDS, _SHOULDERS = (0.74, 0.98), (-0.1, 0.5)
-_CUTTING = 0.9  # borders of the photo nearer to a face, in its widths, cut through the head
+# Dark hair has surely up to the first share of the face's light, lies beyond the second of these
+# distances from its middle, and above the first of the heights. A drawing lightens it so far, of 1.
+_DARK, _BESIDE, _HAIR, _LIGHTER = (0.5, 0.75), (0.45, 0.6), (0.2, 0.5), 0.16
+_LOOKED_AT, _BROADLY = 64, 2  # pixels across a window, and sigma, of what light is compared with
+_FACE = 0.3  # so far from the middle it is
+_CUTTING = (
+    0.9  # a border of the photo that is nearer to a face, in its widths, cuts through the head
+)
 # What has ears reaches beyond the head. There broad light and colour fade to the photo's earlier
 # than drawn edges do: a wall that the model made white would else stand as a halo around the head.
 _EARS, _EDGE_ENDS, _TONE_ENDS = (5.0, 2.5), (0.7, 1.0), (0.6, 0.95)
@@ -107,7 +114,25 @@ def _blend_head(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result:
     matte = head_matte(rgb, face, window.box, size)
     weights = ((matte - _FAINT) * np.float32(1 / (1 - _FAINT))).clip(0, 1)
     weights *= _hair_fading(radius) if window.drawn else _fading(radius, _HEAD_ENDS)
+    if window.drawn:
+        result = np.minimum(result, _most_light(rgb, window, face))
     _blend_scaled(pasted, window, _sized(result, window), weights)
+
+
+def _most_light(rgb: Pixels, window: Window, face: Face) -> Pixels:
+    """Most of each colour that a drawing has, (out_height,out_width,3): dark hair stays dark.
+
+    Drawn caps of hair are smaller than people's hair: pale gaps would be left.
+    """
+    size = _LOOKED_AT, _LOOKED_AT
+    photo = cv2.GaussianBlur(seen(rgb, window.box, _LOOKED_AT).astype(np.float32), (0, 0), _BROADLY)
+    light = cast("Floats", cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY))
+    radius = _from_middle(rgb, window, face, _HEAD, size)
+    share = light * np.float32(1 / max(1, float(np.median(light[radius < _FACE]))))
+    hair = _between(radius, _BESIDE) * (1 - _between(share, _DARK)) * (1 - _rising(size[1], _HAIR))
+    most = photo + 255 * (1 + _LIGHTER - hair)[..., None]
+    whole = cv2.resize(most.clip(0, 255), (window.out_width, window.out_height))
+    return cast("Pixels", whole.astype(np.uint8))
 
 
 def _blend_eared(pasted: Pixels, rgb: Pixels, window: Window, face: Face, result: Pixels) -> None:
@@ -250,6 +275,11 @@ def _rising(count: int, heights: tuple[float, float]) -> Floats:
     """(count,1) from 0 to 1 between two heights, in halves of the side below its middle."""
     down = (np.arange(count, dtype=np.float32) + 0.5) * 2 / count - 1
     return np.interp(down, heights, (0, 1)).astype(np.float32)[:, None]
+
+
+def _between(x: Floats, ends: tuple[float, float]) -> Floats:
+    """0 up to the first end, 1 from the second one on."""
+    return ((x - np.float32(ends[0])) / np.float32(ends[1] - ends[0])).clip(0, 1)
 
 
 def _fading(radius: Floats, ends: tuple[float, float] | tuple[Floats, Floats]) -> Floats:

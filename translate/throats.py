@@ -20,6 +20,7 @@ from translate.skin import LUMA, Floats, face_places, skin_colour
 # Places and lengths in widths of the face's box, from its middle.
 _BESIDE, _TOP, _BOTTOM = 0.42, 0.44, 1.3  # looked at: so far to both sides, between these heights
 _LINE = 0.045  # so thick a jaw's line is
+_THICK = 0.06  # thicker than a line: hair beside a jaw
 _RUN, _JUMP = 0.12, 0.1  # where it would lie so much lower than beside it, that far, it has a gap
 _AROUND = 0.2  # wider than any line
 _BROADLY = 0.06  # sigma of the skin that fills what was ink
@@ -54,6 +55,7 @@ def bare_throat(drawing: Pixels, rgb: Pixels, window: Window) -> Pixels:
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     ink = _ink(drawing, face[2], float(colour @ LUMA))[part]
     line = ink & (_depth(_jaw(ink, face[2]), len(ink)) <= _LINE * face[2])
+    line |= ink & _hair(ink, face[2])
     strokes = ink & ~line & skin[part]
     if not strokes.any():
         return drawing
@@ -99,6 +101,15 @@ def _depth(jaw: Floats, rows: int) -> Floats:
     below = np.arange(-1, rows)[:, None] >= np.maximum(jaw, 0)  # the row above is all face
     distance = cv2.distanceTransform(below.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return cast("Floats", distance[1:])
+
+
+def _hair(ink: Bools, width: float) -> Bools:
+    """(h,w): what comes into a part from above or from a side, and is thicker than a line."""
+    thick = square(max(3, round(_THICK * width)) | 1)
+    opened = cv2.morphologyEx(ink.astype(np.uint8), cv2.MORPH_OPEN, thick)
+    _, labels = cv2.connectedComponents(opened)
+    entering = np.unique(np.concatenate([labels[0], labels[:, 0], labels[:, -1]]))
+    return cv2.dilate(np.isin(labels, entering[entering > 0]).astype(np.uint8), thick) > 0
 
 
 def _filled(drawing: Pixels, seen: Floats, colour: Floats, sigma: float) -> Floats:

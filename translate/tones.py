@@ -1,9 +1,9 @@
 """What is around a drawn face in the photo's tones: hair, hats, clothes and the ground.
 
 Target images have hair of any colour, mostly a light one, and little but white beside it, and a
-walk goes the shortest way there. Its strands and seams are right all the same, so each colour that
-is lighter than around there in the photo gets darker, and lines stay lines. What is skin gets its
-tone from `translate.skin`.
+walk goes the shortest way there. Its strands and seams are right all the same, so each colour gets
+as dark as around there in the photo, or nearly so, and lines stay lines. What is skin gets its tone
+from `translate.skin`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from translate.framing import Pixels, Window, extract
 from translate.matting import head_matte
 from translate.skin import Floats, Oval, face_places, light_around, oval, ramp
 
-_VIVID = 1.2  # power of the photo's hue that things get: drawings have more colour
+_VIVID, _CALM = 1.2, 0.6  # powers of the photo's hue: drawings have more colour, but for skin
 _LEAST = 0.5  # locks below it hold less than all of it
 _COARSE = 64  # pixels: shorter side of the copy that tones are found in
 # How far the tone of a pixel is its neighbours', sigma in widths of the face's box.
@@ -27,16 +27,17 @@ _BESIDE, _BELOW = 0.8, 0.4  # how dark the rest stays beside and below a face, i
 # Places in widths of the face's box, from its middle.
 _FACE = Oval(axes=(0.5, 0.62), middle=0.0, fades=(0.92, 1.12))  # has skin's tone
 _NECK, _CHIN = (0.38, 0.55), (0.45, 0.6)  # and so far to both sides, below these heights, the neck
+_CHEST = (0.6, 0.8)  # and below these, whatever the head's outline, the chest
 
 
 def toned_around(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
-    """A drawing of which nothing around the face is lighter than the photo, colour by colour.
+    """A drawing whose surroundings of a face are no lighter than a lock allows, colour by colour.
 
     Args:
         result: (out_height,out_width,3) uint8, what became of the window.
         rgb: (H,W,3) uint8, the photo.
         window: with a face.
-        lock: 0…1, how far it stays as dark as it is.
+        lock: 0…1, how far hair stays as dark as it is; the rest a little less.
 
     Returns:
         (out_height,out_width,3) uint8.
@@ -48,12 +49,16 @@ def toned_around(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pi
     across, down = face_places(head.shape, face)
     below = cast("Floats", (1 - ramp(abs(across), _NECK)) * ramp(down, _CHIN)[:, None])
     hair = cast("Floats", head * (1 - oval(across, down, _FACE)) * (1 - below))
-    photo, rest = extract(rgb, window), 1 - head
+    photo = extract(rgb, window)
+    rest = cast("Floats", 1 - head * (1 - below * ramp(down, _CHEST)[:, None]))
     locks = np.full_like(head, lock), lock * (_BESIDE + (_BELOW - _BESIDE) * below)
+    hues = np.full_like(head, _VIVID), _VIVID + (_CALM - _VIVID) * below
     # weights are squared where both parts meet, so that little of the other one is in a tone
-    wanted = head[..., None] * _tone(photo, hair * head, _HEAD * face[2], locks[0])
-    wanted += rest[..., None] * _tone(photo, rest * rest, _REST * face[2], locks[1])
-    weight = (hair + rest) * np.float32(min(lock / _LEAST, 1))
+    there = hair + rest
+    share = (hair / np.maximum(there, np.float32(1e-3)))[..., None]
+    wanted = share * _tone(photo, hair * head, _HEAD * face[2], (locks[0], hues[0]))
+    wanted += (1 - share) * _tone(photo, rest * rest, _REST * face[2], (locks[1], hues[1]))
+    weight = there * np.float32(min(lock / _LEAST, 1))
     mixed: list[Pixels] = []
     for plane, tone in zip(cv2.split(result), cv2.split(wanted), strict=True):
         less = 1 - (tone / light_around(cast("Pixels", plane), face)).clip(0, 1)
@@ -61,7 +66,7 @@ def toned_around(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pi
     return cast("Pixels", cv2.merge(mixed))
 
 
-def _tone(photo: Pixels, there: Floats, sigma: float, lock: Floats) -> Floats:
+def _tone(photo: Pixels, there: Floats, sigma: float, powers: tuple[Floats, Floats]) -> Floats:
     """(h,w,3) levels: the colours that a part shall have, from what it has around each pixel."""
     scale = min(1.0, _COARSE / min(there.shape))
 
@@ -73,5 +78,6 @@ def _tone(photo: Pixels, there: Floats, sigma: float, lock: Floats) -> Floats:
 
     tone = blurred(photo * there[..., None]) / (255 * blurred(there)[..., None] + np.float32(0.1))
     strongest = tone.max(axis=-1, keepdims=True).clip(1e-3, 1)
-    vivid = 255 * strongest ** reduced(lock)[..., None] * (tone / strongest) ** _VIVID
+    lock, hue = (reduced(power)[..., None] for power in powers)
+    vivid = 255 * strongest**lock * (tone / strongest) ** hue
     return cast("Floats", cv2.resize(vivid.astype(np.float32), there.shape[::-1]))

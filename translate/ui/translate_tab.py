@@ -244,7 +244,7 @@ def _advanced(studio: Studio) -> list[Any]:
             list(TONES),
             value="auto",
             label="Keep light and colour",
-            info="How far skin, hair and sky keep their tone; auto is the domain's own.",
+            info="How far skin, hair, clothes and sky keep their tones; auto is the domain's own.",
         )
         surface = gr.Radio(
             list(SURFACES),
