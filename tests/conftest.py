@@ -31,6 +31,7 @@ def write_domain(
     framing: str = "crop",
     size: int = 32,
     channels: tuple[int, ...] = (8, 16, 16, 16),
+    auto: bool = False,
 ) -> Path:
     """A whole small domain with random weights, big enough to have a slope."""
     torch.manual_seed(3)
@@ -46,6 +47,7 @@ def write_domain(
         title="Tiny",
         summary="A test.",
         framing=framing,
+        auto=auto,
         network=config,
         pgd=Descent(steps=6, step_size=0.8),
         calibration=Calibration(
@@ -134,7 +136,7 @@ def site_domains(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two tiny domains for the web app: squares only, and whole scenes."""
     folder = tmp_path_factory.mktemp("site-domains")
     squares = write_domain(folder / "squares")
-    scenes = write_domain(folder / "scenes", head="pooled", framing="scene")
+    scenes = write_domain(folder / "scenes", head="pooled", framing="scene", auto=True)
     return squares, scenes
 
 

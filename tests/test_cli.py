@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -191,13 +193,16 @@ def test_generate_from_pictures(cli: Cli, tiny_domain: Path, photo: Path, tmp_pa
     assert str(empty) in failed.err
 
 
-def test_domains_lists_and_explains(cli: Cli, tiny_domain: Path) -> None:
+def test_domains_lists_and_explains(cli: Cli, tiny_domain: Path, tmp_path: Path) -> None:
     assert "anime" in cli("domains").out
     explained = cli("domains", "anime").out
     for words in ("p_data", "p_0", "licence", "strength", "energy"):
         assert words in explained
     assert "auto by default" not in explained
-    assert "auto by default" in cli("domains", "cartoon").out
+    auto = shutil.copytree(tiny_domain, tmp_path / "auto")
+    card = json.loads((auto / "config.json").read_text())
+    (auto / "config.json").write_text(json.dumps(card | {"auto": True}))
+    assert "auto by default" in cli("domains", auto).out
     assert "Tiny" in cli("domains", tiny_domain).out
 
 

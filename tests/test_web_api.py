@@ -91,7 +91,7 @@ def test_domains_are_listed(site: Site) -> None:
         *bundled_domains(),
     ]
     assert domains[0]["energy_target"] < domains[0]["energy_photos"]
-    assert [domain["name"] for domain in domains if domain["auto"]] == ["cartoon"]
+    assert [domain["name"] for domain in domains if domain["auto"]] == ["scenes"]
 
 
 def test_translate_gives_the_picture_of_the_python_api(
