@@ -31,6 +31,7 @@ def write_domain(
     framing: str = "crop",
     size: int = 32,
     channels: tuple[int, ...] = (8, 16, 16, 16),
+    title: str = "Tiny",
     auto: bool = False,
 ) -> Path:
     """A whole small domain with random weights, big enough to have a slope."""
@@ -44,7 +45,7 @@ def write_domain(
     save_file(model.state_dict(), folder / WEIGHTS_FILE)
     card = Domain(
         name=folder.name,
-        title="Tiny",
+        title=title,
         summary="A test.",
         framing=framing,
         auto=auto,
@@ -136,7 +137,9 @@ def site_domains(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two tiny domains for the web app: squares only, and whole scenes."""
     folder = tmp_path_factory.mktemp("site-domains")
     squares = write_domain(folder / "squares")
-    scenes = write_domain(folder / "scenes", head="pooled", framing="scene", auto=True)
+    scenes = write_domain(
+        folder / "scenes", head="pooled", framing="scene", title="Ending early", auto=True
+    )
     return squares, scenes
 
 

@@ -13,12 +13,14 @@ from typing import cast
 import cv2
 import numpy as np
 
+from translate.faces import Face
 from translate.framing import Pixels, Window, extract
 from translate.matting import head_matte
 from translate.skin import Floats, Oval, face_places, light_around, oval, ramp
 
 _VIVID, _CALM = 1.2, 0.6  # powers of the photo's hue: drawings have more colour, but for skin
 _LEAST = 0.5  # locks below it hold less than all of it
+_LIGHTER = (4.0, 16.0)  # levels, on average, between which a drawing is lighter than the photo
 _COARSE = 64  # pixels: shorter side of the copy that tones are found in
 # How far the tone of a pixel is its neighbours', sigma in widths of the face's box.
 _HEAD, _REST = 0.1, 0.05
@@ -58,12 +60,20 @@ def toned_around(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pi
     share = (hair / np.maximum(there, np.float32(1e-3)))[..., None]
     wanted = share * _tone(photo, hair * head, _HEAD * face[2], (locks[0], hues[0]))
     wanted += (1 - share) * _tone(photo, rest * rest, _REST * face[2], (locks[1], hues[1]))
-    weight = there * np.float32(min(lock / _LEAST, 1))
+    weight = there * np.float32(min(lock / _LEAST, 1)) * _lightened(result, photo, face)
     mixed: list[Pixels] = []
     for plane, tone in zip(cv2.split(result), cv2.split(wanted), strict=True):
         less = 1 - (tone / light_around(cast("Pixels", plane), face)).clip(0, 1)
         mixed.append(cast("Pixels", cv2.multiply(plane, 1 - weight * less, dtype=cv2.CV_8U)))
     return cast("Pixels", cv2.merge(mixed))
+
+
+def _lightened(result: Pixels, photo: Pixels, face: Face) -> Floats:
+    """(h,w) in [0,1]: 0 where a result has, all around, nothing lighter than the photo has it."""
+    near = max(1, round(_HEAD * face[2]))
+    red, green, blue = cv2.split(cv2.subtract(result, photo))
+    lighter = cv2.blur(cv2.max(cv2.max(red, green), blue), (near, near))
+    return ramp(lighter.astype(np.float32), _LIGHTER)
 
 
 def _tone(photo: Pixels, there: Floats, sigma: float, powers: tuple[Floats, Floats]) -> Floats:
