@@ -126,15 +126,7 @@ def test_a_necks_outline_stays() -> None:
 def test_sides_and_sizes_do_not_matter() -> None:
     lines = (*JAW, FOLD, CHAIN)
     calm, (x, y, width) = bare_throat(drawn(*lines), bare(), PLACE), FACE
-    turned = Window(
-        left=0,
-        top=0,
-        width=256,
-        height=256,
-        out_width=256,
-        out_height=256,
-        face=(255 - x, y, width),
-    )
+    turned = around((255 - x, y, width))
     mirrored = bare_throat(np.ascontiguousarray(drawn(*lines)[:, ::-1]), bare(), turned)
     np.testing.assert_allclose(mirrored[:, ::-1], calm, atol=12)
     face = (2 * x, 2 * y, 2 * width)

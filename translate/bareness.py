@@ -39,7 +39,7 @@ _FEATURES = (
     (0.13, 0.12, 0.0, 0.1),  # the nose
     (0.2, 0.16, 0.0, 0.27),  # the mouth
 )
-CHIN = 0.5  # below this height shade is deep
+_CHIN = 0.5  # below this height shade is deep
 _THROAT = (0.45, 0.64, 1.3)  # so far to both sides, between these heights
 
 
@@ -53,7 +53,7 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     Returns:
         (h,w) in [0,1], 1 where it does; None where the picture ends before the cheeks.
     """
-    like = like_skin(rgb, face, shaded=CHIN)
+    like = like_skin(rgb, face)
     if like is None:
         return None
     scale = len(like) / len(rgb)
@@ -67,14 +67,12 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     return cast("Floats", soft)
 
 
-def like_skin(rgb: Pixels, face: Face, shaded: float) -> Marks | None:
-    """Where a picture has the colours of a face's skin, pixel by pixel.
+def like_skin(rgb: Pixels, face: Face) -> Marks | None:
+    """Where a picture has the colours of a face's skin, below its chin in deep shade, too.
 
     Args:
         rgb: (h,w,3) uint8.
         face: in it.
-        shaded: below this height, in widths of the face's box from its middle, skin may be in
-            deep shade.
 
     Returns:
         A reduced copy's (h,w), the shorter side no longer than 128, of 0 and 1; None where the
@@ -88,7 +86,7 @@ def like_skin(rgb: Pixels, face: Face, shaded: float) -> Marks | None:
     small = cast("Pixels", resized)
     x, y, width = (value * scale for value in face)
     _, down = face_places(small.shape, (x, y, width))
-    return _like(small, skin, (down > shaded)[:, None]).astype(np.uint8)
+    return _like(small, skin, (down > _CHIN)[:, None]).astype(np.uint8)
 
 
 def _like(rgb: Pixels, skin: Pixels, shaded: Bools) -> Bools:

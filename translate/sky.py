@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from translate.bareness import square
 from translate.framing import Pixels
 from translate.matting import Floats, along_edges, brightness, grown
 
@@ -82,7 +83,7 @@ def _like_sky(rgb: Pixels) -> npt.NDArray[np.uint8]:
     clear = pale | ((bluish > _BLUE) & (blue >= green) & (light > _DUSK))
     cloud = lighter(_WHITE) & (abs(bluish) < _GREY)
     like = (clear & (steep < _SMOOTH)) | (cloud & (steep < _CLOUDY))
-    return cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_OPEN, _square(_SPECK)).astype(np.uint8)
+    return cv2.morphologyEx(like.astype(np.uint8), cv2.MORPH_OPEN, square(_SPECK)).astype(np.uint8)
 
 
 def _at_top(places: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -128,17 +129,13 @@ def _closed(places: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """(h,w) of 0 and 1 without narrow gaps, as if it went on beyond the border."""
     edge = _GAP
     wider = cv2.copyMakeBorder(places, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
-    closed = cv2.morphologyEx(wider, cv2.MORPH_CLOSE, _square(_GAP))
+    closed = cv2.morphologyEx(wider, cv2.MORPH_CLOSE, square(_GAP))
     return closed[edge:-edge, edge:-edge].astype(np.uint8)
 
 
 def _told(likely: npt.NDArray[np.uint8]) -> Pixels:
     """What `grown` begins with: the sky is what is cut out."""
     labels = np.where(likely > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[cv2.erode(likely, _square(_SURE)) > 0] = cv2.GC_FGD
-    labels[cv2.dilate(likely, _square(_FAR)) == 0] = cv2.GC_BGD
+    labels[cv2.erode(likely, square(_SURE)) > 0] = cv2.GC_FGD
+    labels[cv2.dilate(likely, square(_FAR)) == 0] = cv2.GC_BGD
     return labels
-
-
-def _square(side: int) -> npt.NDArray[np.uint8]:
-    return np.ones((side, side), np.uint8)

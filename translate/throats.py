@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from translate.bareness import CHIN, Bools, like_skin, square
+from translate.bareness import Bools, like_skin, square
 from translate.faces import Face
 from translate.framing import Pixels, Window, extract
 from translate.matting import brightness
@@ -70,7 +70,7 @@ def bare_throat(drawing: Pixels, rgb: Pixels, window: Window) -> Pixels:
 
 def _skin(photo: Pixels, face: Face) -> Bools | None:
     """(h,w): where a photo shows skin, its outline left out; None where it ends before cheeks."""
-    like = like_skin(photo, face, shaded=CHIN)
+    like = like_skin(photo, face)
     if like is None:
         return None
     like = cv2.morphologyEx(like, cv2.MORPH_CLOSE, square(_GAPS))
