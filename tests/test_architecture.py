@@ -29,7 +29,7 @@ LAYERS = (
     ("mouths", "pasting"),
     ("bareness", "darkness", "energy", "eyes", "ground", "imageset", "options"),
     ("relighting", "sky", "throats", "tones"),
-    ("frame", "view"),
+    ("frame", "view", "closeups"),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),
     ("ui",),

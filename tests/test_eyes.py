@@ -84,7 +84,7 @@ def test_eyes_of_photos_are_found() -> None:
 @pytest.mark.parametrize("times", [1.5, 2.0, 3.0])
 def test_they_get_so_many_times_as_tall_and_less_wide(times: float) -> None:
     picture = drawn((-0.19, -0.1), (0.19, -0.1), radius=0.04)
-    larger = enlarged_eyes(picture, FACE, times)
+    larger = enlarged_eyes(picture, FACE, times, find_eyes(picture, FACE))
     x, y, width = FACE
     middle = round(y - 0.1 * width), round(x - 0.19 * width)
     half = slice(None), slice(0, round(x))  # the one to the left
@@ -100,7 +100,7 @@ def test_nothing_else_moves_and_nothing_folds() -> None:
     ramp = np.zeros((256, 256, 3), np.float32)
     ramp[..., 0] = np.linspace(0, 1, 256, dtype=np.float32)
     ramp[..., 1] = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
-    larger = enlarged_eyes(ramp, FACE, 4.0)
+    larger = enlarged_eyes(ramp, FACE, 4.0, find_eyes(ramp, FACE))
     assert larger.dtype == np.float32
     assert (np.diff(larger[..., 0], axis=1) > 0).all()
     assert (np.diff(larger[..., 1], axis=0) > 0).all()
@@ -111,13 +111,13 @@ def test_nothing_else_moves_and_nothing_folds() -> None:
     assert rows.max() < y + 0.25 * width
     assert columns.min() > x - 0.5 * width
     assert columns.max() < x + 0.5 * width
-    assert enlarged_eyes(ramp, FACE, 1.0) is ramp
+    assert enlarged_eyes(ramp, FACE, 1.0, find_eyes(ramp, FACE)) is ramp
 
 
 def test_a_face_at_the_border_is_no_error() -> None:
     picture = drawn()
     for face in ((0.0, 0.0, 150.0), (256.0, 256.0, 40.0), (128.0, -30.0, 90.0)):
-        larger = enlarged_eyes(picture, face, 4.0)
+        larger = enlarged_eyes(picture, face, 4.0, find_eyes(picture, face))
         assert larger.shape == picture.shape
         assert np.isfinite(larger).all()
 
@@ -130,7 +130,8 @@ def test_a_walk_sets_out_from_them(anime: Translator, window: Window) -> None:
     assert torch.equal(views[0].x, views[1].x)
     start = views[0].start[0].permute(1, 2, 0).numpy()
     assert window.seen_face is not None
-    expected = enlarged_eyes(start, window.seen_face, 2.0)
+    eyes = find_eyes(start, window.seen_face)
+    expected = enlarged_eyes(start, window.seen_face, 2.0, eyes)
     result = views[1].start[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(result, expected, atol=1e-6)
     assert np.abs(result - start).max() > 0.2

@@ -1,4 +1,5 @@
-"""`translate recipe`, `train` and `export`: a domain of one's own. Flags and words, no logic."""
+"""`translate recipe`, `train`, `export`, `eyes` and `closeup`: a domain of one's own. Flags and
+words, no logic."""
 
 from __future__ import annotations
 
@@ -115,7 +116,7 @@ def train(
     if saved is not None:
         trainer.restore(saved)
     elif settings.start:
-        trainer.set_out_from(EnergyModel.from_pretrained(settings.start))
+        trainer.set_out_from(EnergyModel.from_pretrained(settings.start).with_closeup(None))
     if dry_run:
         from translate.training.describe import describe_run
 
@@ -151,6 +152,9 @@ def export(
     from translate.training.config import load_recipe
     from translate.training.export import export as run
 
+    def other(domain: str | None) -> EnergyModel | None:
+        return None if domain is None else EnergyModel.from_pretrained(domain).with_closeup(None)
+
     place = pick_device(device)
     cache = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / "cache"
     domain = run(
@@ -161,12 +165,68 @@ def export(
         device=place,
         dtype=pick_dtype(dtype, place),
         recipe=None if recipe is None else load_recipe(recipe),
-        joined=None if member is None else EnergyModel.from_pretrained(member),
-        averaged=None if average is None else EnergyModel.from_pretrained(average),
+        joined=other(member),
+        averaged=other(average),
         averaged_share=average_share,
     )
     share = domain.metrics["share_at_or_below_data_median"]
     print(f"{out}: strength 1.0 is {domain.pgd.steps} steps; {100 * share:.0f} % reach the target")
+
+
+def eyes(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Whose eyes, of what it draws.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the sets.")],
+    target: Annotated[
+        Path, typer.Option(help="Folder or zip of its target images.", show_default=False)
+    ],
+    photos: Annotated[
+        list[Path],
+        typer.Option(
+            help="Folder or zip of photos that it translates; again for others.",
+            show_default=False,
+        ),
+    ],
+    side: Annotated[
+        float, typer.Option(min=0.1, max=2, help="Of a square, in widths of the face.")
+    ] = 0.44,
+    hold_out: Annotated[
+        int, typer.Option(min=0, help="Last images of each set that no run trains on.")
+    ] = 0,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Cut squares around eyes out of targets and photos, for a network that draws them close up."""
+    from translate.training.eye_sets import write_starts, write_targets
+    from translate.translator import Translator
+
+    translator = Translator.load(domain, device=device, dtype=dtype)
+    targets = write_targets(target, out, hold_out=hold_out)
+    print(f"{out / 'eyes.zip'}: {targets.total} targets, the last {targets.held_out} held out")
+    total = held_out = 0
+    paths = [(path, hold_out) for path in photos]
+    for total, held_out in write_starts(translator, paths, out, side=side):
+        if sys.stderr.isatty():
+            print(f"\r{total} eyes of photos", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        say("")
+    print(
+        f"{out}: start, walked and graft.zip: {total} eyes of photos, the last {held_out} held out"
+    )
+
+
+def closeup(
+    eyes: Annotated[str, typer.Argument(metavar="EYES", help="Domain that draws eyes.")],
+    domain: Annotated[Path, typer.Argument(metavar="DOMAIN", help="Folder of the one to get it.")],
+    side: Annotated[
+        float, typer.Option(min=0.1, max=2, help="Of a square, in widths of the face.")
+    ] = 0.44,
+) -> None:
+    """Let a domain of faces draw eyes close up, with another domain's network."""
+    from translate.training.attaching import attach
+
+    card = attach(eyes, domain, side=side)
+    assert card.closeup is not None
+    print(f"{domain}: close-ups of {eyes}, {card.closeup.pgd.in_words}")
 
 
 def _train(trainer: Trainer, session: Session) -> None:

@@ -13,7 +13,9 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -27,9 +29,9 @@ WEIGHTS_FILE = "model.safetensors"
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
 # `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
-# `shade` and `bare`; 14 its `burning`; 15 its `sky` and `dark`.
+# `shade` and `bare`; 14 its `burning`; 15 its `sky` and `dark`; 16 close-ups.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 15
+CARD_FORMAT = 16
 MAX_CARD_BYTES = 1_000_000
 LARGEST_EYES = 4.0  # times as tall: `Domain.face_eyes`
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
@@ -166,6 +168,26 @@ class Images(BaseModel):
     count: int = Field(default=0, ge=0)
 
 
+class Closeup(BaseModel):
+    """What a domain's close-ups are (`translate.closeups`): squares around a face's eyes, which the
+    network `NetworkConfig.closeup` sees, the right one in the mirror.
+
+    Attributes:
+        side: of a square, in widths of the face.
+        pgd: their walk at strength 1.0.
+        p_data, p_0, training, metrics: as of a `Domain`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    side: float = Field(gt=0, le=2)
+    pgd: Descent
+    p_data: tuple[Images, ...] = ()
+    p_0: tuple[Images, ...] = ()
+    training: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+
+
 class Domain(BaseModel):
     """A domain card. Fields that this program does not know are kept, here and in its parts.
 
@@ -190,6 +212,7 @@ class Domain(BaseModel):
         network: shape of the energy model.
         pgd: what strength 1.0 is.
         calibration: energies of held-out images.
+        closeup: what its close-ups are, if it has any.
         p_data, p_0: what the model was trained on.
         licence: terms of the weights.
         training: settings and duration of the run, free form.
@@ -216,6 +239,7 @@ class Domain(BaseModel):
     network: NetworkConfig
     pgd: Descent
     calibration: Calibration
+    closeup: Closeup | None = None
     p_data: tuple[Images, ...] = ()
     p_0: tuple[Images, ...] = ()
     licence: str = ""
@@ -234,7 +258,7 @@ class Domain(BaseModel):
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
                 "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
                 "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13, pgd.burning needs 14, "
-                "pgd.sky and pgd.dark need 15"
+                "pgd.sky and pgd.dark need 15, close-ups need 16"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -248,11 +272,26 @@ class Domain(BaseModel):
                 f"pgd.coarse looks {len(self.pgd.coarse)} halvings away, "
                 f"the network at most {self.network.furthest}"
             )
+        if (self.closeup is None) != (self.network.closeup is None):
+            raise ValueError("closeup and network.closeup belong together")
+        if self.closeup and self.network.closeup and self.framing == "scene":
+            raise ValueError("close-ups are of faces; framing is scene")
+        if self.closeup and self.network.closeup:
+            looks, most = len(self.closeup.pgd.coarse), self.network.closeup.furthest
+            if looks > most:
+                raise ValueError(f"closeup.pgd.coarse looks {looks} halvings away, not {most}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_closeup(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older formats do not know it, so a card without one does not say so."""
+        return {k: v for k, v in fields(self).items() if k != "closeup" or v is not None}
 
 
 def card_format(network: NetworkConfig, pgd: Descent) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if network.closeup:
+        return 16
     if pgd.sky or pgd.dark:
         return 15
     if pgd.burning:

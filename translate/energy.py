@@ -37,6 +37,7 @@ class EnergyModel(nn.Module):
 
     Attributes:
         others: the members but the first, which is this network itself.
+        closeup: the network of close-ups (`translate.closeups`), if there is one.
         card: of the domain the weights are from; None until `from_pretrained` or a caller sets it.
     """
 
@@ -63,8 +64,10 @@ class EnergyModel(nn.Module):
             aligned = config.head == "aligned"
             self.head = Head(channels[-1], config.coarsest, aligned=aligned, swish=config.swish)
             self.down = Downsample(3)
-        alone = config.model_copy(update={"members": 1})
-        self.others = nn.ModuleList(EnergyModel(alone) for _ in range(config.members - 1))
+        self.others = nn.ModuleList(EnergyModel(config.alone) for _ in range(config.members - 1))
+        self.closeup: EnergyModel | None = None
+        if config.closeup is not None:
+            self.closeup = EnergyModel(config.closeup)
         self.register_buffer("mean", _of_channels(config.mean), persistent=False)
         self.register_buffer("std", _of_channels(config.std), persistent=False)
 
@@ -74,10 +77,18 @@ class EnergyModel(nn.Module):
         return (self, *cast("Iterable[EnergyModel]", self.others))
 
     def alone(self) -> EnergyModel:
-        """A copy of this network without the other members."""
-        model = copy.deepcopy(self)
+        """A copy of this network without the other members and close-ups."""
+        model = self.with_closeup(None)
         model.others = nn.ModuleList()
-        model.config = self.config.model_copy(update={"members": 1})
+        model.config = self.config.alone
+        return model
+
+    def with_closeup(self, closeup: EnergyModel | None) -> EnergyModel:
+        """A copy with another network of close-ups, or none."""
+        model = copy.deepcopy(self)
+        model.closeup = copy.deepcopy(closeup)
+        config = None if closeup is None else closeup.config
+        model.config = self.config.model_copy(update={"closeup": config})
         return model
 
     def logit(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
@@ -143,6 +154,7 @@ class EnergyModel(nn.Module):
             dtype: of the convolutions.
         """
         model = copy.deepcopy(self)
+        model.closeup = None
         if self.config.swish not in (0, 1):
             for part in model.modules():
                 if isinstance(part, Level | Head):
@@ -152,6 +164,8 @@ class EnergyModel(nn.Module):
         for part in model.modules() if self.network is None else ():
             if isinstance(part, nn.Conv2d | Downsample):
                 part.to(dtype)
+        if self.closeup is not None:
+            model.closeup = self.closeup.frozen(device, dtype)
         return model.on(device).requires_grad_(False)
 
     def grow(self, channels: Iterable[int], blocks: tuple[int, ...] | None = None) -> EnergyModel:

@@ -34,13 +34,14 @@ Place = tuple[float, float]
 Numbers = npt.NDArray[np.float64]
 
 
-def enlarged_eyes(picture: Floats, face: Face, times: float) -> Floats:
+def enlarged_eyes(picture: Floats, face: Face, times: float, eyes: tuple[Place, Place]) -> Floats:
     """A picture whose face has larger eyes.
 
     Args:
         picture: (h,w,3) float32 in [0,1].
         face: in it.
         times: how many times as tall the middle of an eye becomes, 1 or more.
+        eyes: see `find_eyes`.
 
     Returns:
         (h,w,3) float32 in [0,1]; the same array for 1.
@@ -51,7 +52,7 @@ def enlarged_eyes(picture: Floats, face: Face, times: float) -> Floats:
     flat, upright = 1 - 1 / (1 + _WIDER * (times - 1)), 1 - 1 / times
     left = np.zeros(picture.shape[:2], np.float32)
     up = left.copy()
-    for x, y in find_eyes(picture, face):
+    for x, y in eyes:
         beside, below = across - np.float32(x), (down - np.float32(y))[:, None]
         nearer = 1 - (beside / _LENS[0]) ** 2 - (below / _LENS[1]) ** 2
         lens = np.square(nearer.clip(0), dtype=np.float32)

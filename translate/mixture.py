@@ -9,6 +9,7 @@ from typing import Self
 from torch import Tensor
 from torch.nn import functional as F
 
+from translate.closeups import Closeups
 from translate.errors import SettingsError
 from translate.guide import blend
 from translate.translator import Translator
@@ -59,6 +60,11 @@ class Mixture(Translator):
             (partial(self._other, halvings=halvings, member=member), self.share * ratio),
         )(x)
         return total + self.share * (first.target - ratio * second.target)
+
+    @property
+    def closeups(self) -> Closeups | None:
+        """The first domain's, where nothing is mixed in."""
+        return super().closeups if self.share == 0 else None
 
     def _other(self, x: Tensor, halvings: int, member: int | None) -> Tensor:
         """The second domain's energy of the same window at its own size."""

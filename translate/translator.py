@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from translate.closeups import Closeups
 from translate.device import autocast, pick_device, pick_dtype
 from translate.domain import Domain
 from translate.energy import EnergyModel, load_energy_model
@@ -31,7 +32,8 @@ from translate.image_io import (
 from translate.masking import Mask, check_mask
 from translate.matting import prepare_matting
 from translate.options import DEFAULTS, Options
-from translate.pgd import Step, descend
+from translate.pgd import Step, descend, project_ball
+from translate.pgd_settings import PGD
 from translate.replay import Replay
 from translate.view import Asked, View, gathered, look
 
@@ -217,7 +219,8 @@ class Translator:
             measured: see `translate.pgd.descend`.
 
         Yields:
-            States and whether no other follows.
+            States and whether no other follows; with close-ups in those that are measured, and in
+            the last. Energies and distances are of the walk alone.
         """
         height, width = seen.x.shape[-2:]
         self.domain.network.check_shape(height, width)
@@ -236,6 +239,7 @@ class Translator:
         shift = None
         if seen.shift is not None:
             shift = seen.shift * min(1.0, options.share(self.domain) * own.steps)
+        moved = torch.zeros(len(x), device=self.device)
         for step in descend(
             self.energy,
             x,
@@ -252,9 +256,29 @@ class Translator:
             run=self._replay,
         ):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
+            if measured or last:
+                step = self._close_up(step, seen, shift, pgd, moved)
             yield step, last
             if last:
                 return
+            moved = moved + step.active * pgd.length(step.index)
+
+    def _close_up(
+        self, step: Step, seen: View, shift: Tensor | None, pgd: PGD, moved: Tensor
+    ) -> Step:
+        """The state with the close-ups as far on their way as the walk is on its own; `moved`: (N,)
+        the lengths of its moves so far."""
+        closeups = self.closeups
+        if closeups is None or seen.eyes is None:
+            return step
+        height, width = seen.x.shape[-2:]
+        whole = self.domain.pgd.travel * math.sqrt(height * width) / self.domain.network.size
+        start = seen.x if shift is None else (seen.x + shift).clamp(0.0, 1.0)
+        x = closeups(step.x, start, seen.eyes, (moved / whole).clamp(max=1.0))
+        if seen.mask is not None:
+            x = torch.where(seen.mask, x, step.x)
+        x = project_ball(x, seen.x, pgd.eps, pgd.norm).clamp(0.0, 1.0)
+        return replace(step, x=x)
 
     def windows(self, photo: Photo, options: Options = DEFAULTS) -> tuple[Window, ...]:
         """Where in the photo the network looks: one place, or every face, the largest first.
@@ -277,6 +301,16 @@ class Translator:
             faces="largest" if options.crop_only else options.faces,
         )
 
+    @property
+    def closeups(self) -> Closeups | None:
+        """What draws eyes after a walk, if anything does."""
+        closeup, network = self.domain.closeup, self.domain.network.closeup
+        if closeup is None or network is None:
+            return None
+        return Closeups(
+            energy=self._closeup_energy, size=network.size, descent=closeup.pgd, run=self._replay
+        )
+
     def score(self, photo: Source | Photo, options: Options = DEFAULTS) -> Score:
         """How in-domain a photo is, without changing it."""
         frame = next(self.frames(photo, replace(options, strength=0.0, steps=None, seed=None)))
@@ -294,6 +328,12 @@ class Translator:
         """(N,3,H,W) float32 in [0,1] on the translator's device -> (N,) float32."""
         with autocast(self.device, self.dtype):
             return self.model.energy(x, halvings, member)
+
+    def _closeup_energy(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
+        """The same of close-ups."""
+        assert self.model.closeup is not None
+        with autocast(self.device, self.dtype):
+            return self.model.closeup.energy(x, halvings, member)
 
     def remark(self, first: Frame, last: Frame) -> str | None:
         """One plain sentence when the result needs one: already in the domain, or hardly moved."""

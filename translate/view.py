@@ -13,7 +13,7 @@ from torch import Tensor
 from translate.bareness import bare_skin
 from translate.darkness import stays_dark
 from translate.domain import Descent, Domain
-from translate.eyes import enlarged_eyes
+from translate.eyes import enlarged_eyes, find_eyes
 from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract
 from translate.glasses import Floats, find_glasses, without_rims
@@ -35,6 +35,7 @@ class Asked(NamedTuple):
         eyes: how many times as large its eyes are, see `Domain.face_eyes`.
         sky: where there is sky around it, or in a scene, see `PGD.sky`.
         dark: where its hair is dark, and the line of its mouth, see `PGD.dark`.
+        closeup: side of the squares around its eyes, in its widths, see `Closeup`; 0 asks none.
     """
 
     relit: bool = False
@@ -42,12 +43,14 @@ class Asked(NamedTuple):
     eyes: float = 1.0
     sky: bool = False
     dark: bool = False
+    closeup: float = 0.0
 
     @classmethod
     def by(cls, domain: Domain, options: Options = DEFAULTS) -> Self:
         """What the walks of a domain ask."""
         eyes = options.eye_size(domain)
-        return cls.of(domain.pgd, relit=domain.face_relit, eyes=eyes)
+        asked = cls.of(domain.pgd, relit=domain.face_relit, eyes=eyes)
+        return asked._replace(closeup=domain.closeup.side if domain.closeup else 0.0)
 
     @classmethod
     def of(cls, descent: Descent, *, relit: bool, eyes: float) -> Self:
@@ -58,7 +61,7 @@ class Asked(NamedTuple):
     @property
     def of_face(self) -> bool:
         """Whether any of it is."""
-        return self.relit or self.bare or self.dark or self.eyes != 1
+        return self.relit or self.bare or self.dark or self.eyes != 1 or self.closeup > 0
 
 
 NOTHING = Asked()
@@ -80,6 +83,8 @@ class View:
             asks.
         dark: (N,1,h,w) float32 in [0,1], 1 where a face stays dark (`translate.darkness`); None
             where no walk asks.
+        eyes: (N,2,3) float32, of a face's left and right eye x, y and the side of the square around
+            it, in pixels (`translate.closeups`); 0 where there is no face, None where no walk asks.
     """
 
     x: Tensor
@@ -88,6 +93,7 @@ class View:
     bare: Tensor | None = None
     sky: Tensor | None = None
     dark: Tensor | None = None
+    eyes: Tensor | None = None
 
     def __getitem__(self, span: slice) -> View:
         """Some of the windows."""
@@ -162,14 +168,23 @@ def _as_asked(
     lighter = _lighter(rgb, face, worn) if asked.relit else None
     bare = _bare(rgb, face, head) if asked.bare else None
     view = replace(view, shift=_as_map(lighter), bare=_as_map(bare))
-    if not asked.dark and asked.eyes == 1:
+    if not asked.dark and asked.eyes == 1 and asked.closeup == 0:
         return view
     start = view.start[0].permute(1, 2, 0).numpy()
     if asked.dark:
         view = replace(view, dark=_as_map(stays_dark(start, face)))
+    if asked.eyes == 1 and asked.closeup == 0:
+        return view
+    eyes = find_eyes(start, face)
+    if asked.closeup > 0:
+        x, y, width = face
+        places = [
+            (x + across * width, y + down * width, asked.closeup * width) for across, down in eyes
+        ]
+        view = replace(view, eyes=torch.tensor([places], dtype=torch.float32))
     if asked.eyes == 1:
         return view
-    larger = torch.from_numpy(enlarged_eyes(start, face, asked.eyes))
+    larger = torch.from_numpy(enlarged_eyes(start, face, asked.eyes, eyes))
     return replace(view, shift=larger.permute(2, 0, 1)[None] - view.x)
 
 
@@ -225,6 +240,7 @@ def gathered(views: Sequence[View]) -> View:
         _together([view.bare for view in views], torch.zeros(1, 1, *x.shape[2:])),
         _together([view.sky for view in views], torch.zeros(1, 1, *x.shape[2:])),
         _together([view.dark for view in views], torch.zeros(1, 1, *x.shape[2:])),
+        _together([view.eyes for view in views], torch.zeros(1, 2, 3)),
     )
 
 
@@ -234,7 +250,7 @@ def _together(maps: Sequence[Tensor | None], neutral: Tensor) -> Tensor | None:
         return None
     each = [neutral if map_ is None else map_ for map_ in maps]
     colours = max(map_.shape[1] for map_ in each)
-    return torch.cat([map_.expand(-1, colours, -1, -1) for map_ in each])
+    return torch.cat([map_.expand(-1, colours, *map_.shape[2:]) for map_ in each])
 
 
 def looked_for(pictures: Iterable[Pixels], asked: Asked) -> View:

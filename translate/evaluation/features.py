@@ -142,7 +142,7 @@ def _inception(file: Path, device: torch.device) -> Features:
 
 def _energy_features(name: str, translator: Translator) -> Features:
     device, dtype = translator.device, translator.dtype
-    other = EnergyModel.from_pretrained(name).on(device)
+    other = EnergyModel.from_pretrained(name).alone().on(device)
     assert other.card is not None
     title, size, digest = other.card.name, other.config.size, other.card.sha256[WEIGHTS_FILE]
     layer = "input of the last linear layer"
@@ -154,7 +154,7 @@ def _energy_features(name: str, translator: Translator) -> Features:
             "biased in its favour: compare runs with them, not methods"
         )
     layers = [m for m in other.modules() if isinstance(m, nn.Linear)]
-    linear = layers[len(layers) // other.config.members - 1]  # of several networks the first's
+    linear = layers[-1]
 
     def extract(x: Tensor) -> Tensor:
         if x.shape[-1] != size:

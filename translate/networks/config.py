@@ -44,6 +44,7 @@ class NetworkConfig(BaseModel):
             `levels` only.
         head: `aligned` (fixed size, positions matter) or `pooled` (any multiple of `stride`).
         mean, std: input statistics per RGB channel, in [0,1] pixel units.
+        closeup: the network of a domain's close-ups (`translate.closeups`), beside this one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +58,7 @@ class NetworkConfig(BaseModel):
     head: Literal["aligned", "pooled"] = "aligned"
     mean: tuple[Unit, Unit, Unit] = (0.5, 0.5, 0.5)
     std: tuple[Deviation, Deviation, Deviation] = (0.5, 0.5, 0.5)
+    closeup: NetworkConfig | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -71,6 +73,8 @@ class NetworkConfig(BaseModel):
                 f"size {self.size} is no multiple of {self.stride}, "
                 f"which {len(self.channels)} levels need"
             )
+        if self.closeup is not None and (self.closeup.closeup or self.closeup.head != "aligned"):
+            raise ValueError("a network of close-ups has an aligned head and none of its own")
         if self.parameters > MAX_PARAMETERS:
             raise ValueError(f"{self.parameters:,} parameters; at most {MAX_PARAMETERS:,} allowed")
         if self.features > MAX_FEATURES:
@@ -89,8 +93,8 @@ class NetworkConfig(BaseModel):
     @model_serializer(mode="wrap")
     def _leave_out_defaults(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Older formats do not know them, so a card that means them does not say them."""
-        defaults = {"arch": "levels", "swish": 0.0, "members": 1}
-        return {k: v for k, v in fields(self).items() if v != defaults.get(k)}
+        defaults = {"arch": "levels", "swish": 0.0, "members": 1, "closeup": None}
+        return {k: v for k, v in fields(self).items() if k not in defaults or v != defaults[k]}
 
     @property
     def stride(self) -> int:
@@ -121,6 +125,11 @@ class NetworkConfig(BaseModel):
             return stargan_v2_parameters(self.channels, self.coarsest)
         if self.arch == "resnet50":
             return resnet50_parameters(self.channels)
+        closeup = self.closeup.parameters if self.closeup else 0
+        return closeup + self.members * self._each
+
+    @property
+    def _each(self) -> int:
         total = 0
         pairs = itertools.pairwise(self.channels)
         for (c, following), blocks in zip(pairs, self.depths, strict=True):
@@ -128,15 +137,19 @@ class NetworkConfig(BaseModel):
             total += following * (9 * c + 1) + following * c
         last = self.channels[-1]
         extent = self.coarsest if self.head == "aligned" else 3
-        return self.members * (total + last * 28 + last * (last * extent**2 + 1) + last + 1)
+        return total + last * 28 + last * (last * extent**2 + 1) + last + 1
 
     @property
     def extent(self) -> str:
         """What it is made of, in words."""
         if self.members == 1:
-            return f"{self.parameters / 1e6:.2f} million parameters"
-        each = self.parameters / self.members / 1e6
-        return f"{self.members} networks, {each:.2f} million parameters each,"
+            return f"{self.alone.parameters / 1e6:.2f} million parameters"
+        return f"{self.members} networks, {self._each / 1e6:.2f} million parameters each,"
+
+    @property
+    def alone(self) -> NetworkConfig:
+        """One member, without close-ups."""
+        return self.model_copy(update={"members": 1, "closeup": None})
 
     @property
     def features(self) -> int:
@@ -177,6 +190,8 @@ class NetworkConfig(BaseModel):
             raise SettingsError(f"a network of arch {self.arch} cannot grow")
         if self.members > 1:
             raise SettingsError(f"a model of {self.members} networks cannot grow")
+        if self.closeup is not None:
+            raise SettingsError("a model with close-ups cannot grow")
         size = self.size * 2 ** len(channels)
         fields = {**self.model_dump(), "size": size, "channels": (*channels, *self.channels)}
         depths = (self.depths[:1] * len(channels) if blocks is None else blocks) + self.depths

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from translate.domain import Domain, Images
 
 
 def model_card(domain: Domain) -> str:
     """README.md of a domain folder, from nothing but its card."""
     m, t, size = domain.metrics, domain.training, domain.network.size
-    stages = "\n".join(
-        f"| {s['size']} | {s['updates']} | {s['batch_size']} | {s['learning_rate']:g} | "
-        f"{s['k_start']}–{s['k_max']} | {s['step_size']:g} | {s['r1']:g} | {s.get('r2', 0):g} | "
-        f"{s.get('translated', 0):.0%} | {s.get('spoilt', 0):.0%} | {s.get('noise', 0):g} |"
-        for s in t["recipe"]["stages"]
-    )
     return f"""---
 license: other
 tags: [image-to-image, energy-based-model]
@@ -38,9 +34,7 @@ Terms of the weights: {domain.licence or "see the data's terms above."}
 {_start(t["recipe"].get("start", ""))}. Step sizes and R1 weights are for \
 {t["recipe"]["reference_size"]} px and scale with the size.
 
-| px | updates | batch | learning rate | K | step size | R1 | R2 | translated | spoilt | noise |
-|---|---|---|---|---|---|---|---|---|---|---|
-{stages}
+{_stages(t)}
 
 ## Measured
 
@@ -58,7 +52,44 @@ strength 1.0 ({domain.pgd.in_words}, L2 in [0,1] pixels):
 | SSIM of translation and photo | {m["ssim_to_source"]:.2f} |
 
 Measured by `translate export`, which wrote this page.
-{_remarks(domain)}"""
+{_closeup(domain)}{_remarks(domain)}"""
+
+
+def _stages(training: dict[str, Any]) -> str:
+    rows = "\n".join(
+        f"| {s['size']} | {s['updates']} | {s['batch_size']} | {s['learning_rate']:g} | "
+        f"{s['k_start']}–{s['k_max']} | {s['step_size']:g} | {s['r1']:g} | {s.get('r2', 0):g} | "
+        f"{s.get('translated', 0):.0%} | {s.get('spoilt', 0):.0%} | {s.get('noise', 0):g} |"
+        for s in training["recipe"]["stages"]
+    )
+    return f"""\
+| px | updates | batch | learning rate | K | step size | R1 | R2 | translated | spoilt | noise |
+|---|---|---|---|---|---|---|---|---|---|---|
+{rows}"""
+
+
+def _closeup(domain: Domain) -> str:
+    closeup, network = domain.closeup, domain.network.closeup
+    if closeup is None or network is None:
+        return ""
+    m, t = closeup.metrics, closeup.training
+    return f"""
+## Close-ups of eyes
+
+After that walk the squares around both eyes, {closeup.side:g} of the face wide, walk \
+{closeup.pgd.in_words} on a network of {network.extent} at {network.size}×{network.size} \
+pixels (`translate/closeups.py`). {t["updates"]} updates, {t["images"]:,} target images seen, \
+{t["hours"]} hours on {t["hardware"] or "an accelerator"}.
+
+{_sources("Its target images", closeup.p_data)}
+{_sources("Start images of its attack", closeup.p_0)}
+{_stages(t)}
+
+Of {m["held_out_sources"]} eyes of photos kept out of training {m["energy_source_mean"]:.2f} is \
+the mean energy, {m["energy_translated_mean"]:.2f} after its walk, {m["energy_data_mean"]:.2f} of \
+{m["held_out_data"]} eyes of target images; \
+{100 * m["share_at_or_below_data_median"]:.0f} % end at or below the median of those.
+"""
 
 
 def _bend(swish: float) -> str:
