@@ -19,7 +19,7 @@ from translate.cli_evaluate import evaluate_app
 from translate.cli_hub import domains_app, fetched, push
 from translate.cli_score import score
 from translate.cli_serve import serve, serve_app
-from translate.cli_train import export, recipe, train
+from translate.cli_train import closeup, export, eyes, recipe, train
 from translate.console import (
     ColourLock,
     Device,
@@ -171,7 +171,20 @@ def generate(
     print(f"{grid}: {count} images")
 
 
-for _command in (image, generate, batch, score, serve, recipe, train, export, convert, push):
+for _command in (
+    image,
+    generate,
+    batch,
+    score,
+    serve,
+    recipe,
+    train,
+    export,
+    eyes,
+    closeup,
+    convert,
+    push,
+):
     app.command()(_command)
 app.add_typer(domains_app, name="domains")
 app.add_typer(evaluate_app, name="evaluate")

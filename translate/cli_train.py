@@ -202,16 +202,16 @@ def eyes(
     translator = Translator.load(domain, device=device, dtype=dtype)
     targets = write_targets(target, out, hold_out=hold_out)
     print(f"{out / 'eyes.zip'}: {targets.total} targets, the last {targets.held_out} held out")
-    total = held_out = 0
     paths = [(path, hold_out) for path in photos]
-    for total, held_out in write_starts(translator, paths, out, side=side):
+    starts = targets
+    for starts in write_starts(translator, paths, out, side=side):
         if sys.stderr.isatty():
-            print(f"\r{total} eyes of photos", end="", file=sys.stderr, flush=True)
+            print(f"\r{starts.total} eyes of photos", end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
         say("")
-    print(
-        f"{out}: start, walked and graft.zip: {total} eyes of photos, the last {held_out} held out"
-    )
+    for name in ("start", "walked", "graft"):
+        file = out / f"{name}.zip"
+        print(f"{file}: {starts.total} eyes of photos, the last {starts.held_out} held out")
 
 
 def closeup(

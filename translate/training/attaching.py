@@ -47,9 +47,8 @@ def attach(name: str, folder: Path, *, side: float) -> Domain:
     load_energy_model(eyes.network, eyes_file)  # whole, and fitting
     load_energy_model(own.network, own_file)
     kept = {k: v for k, v in load_file(own_file).items() if not k.startswith(_PREFIX)}
-    weights = save(
-        kept | {_PREFIX + k: v for k, v in load_file(eyes_file).items()}, {"format": "pt"}
-    )
+    added = {_PREFIX + k: v for k, v in load_file(eyes_file).items()}
+    weights = save(kept | added, {"format": "pt"})
     network = own.network.model_copy(update={"closeup": eyes.network})
     closeup = Closeup(
         side=side,
@@ -60,9 +59,14 @@ def attach(name: str, folder: Path, *, side: float) -> Domain:
         metrics=eyes.metrics,
     )
     stated = own.sha256 | {WEIGHTS_FILE: hashlib.sha256(weights).hexdigest()}
-    update = {"network": network, "closeup": closeup, "sha256": stated}
-    update["format"] = card_format(network, own.pgd)
-    card = own.model_copy(update=update)
+    card = own.model_copy(
+        update={
+            "format": card_format(network, own.pgd),
+            "network": network,
+            "closeup": closeup,
+            "sha256": stated,
+        }
+    )
     texts = {"README.md": model_card(card), CARD_FILE: _as_json(card)}
     with atomic_path(folder / WEIGHTS_FILE) as temporary:
         temporary.write_bytes(weights)

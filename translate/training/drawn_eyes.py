@@ -20,16 +20,9 @@ Floats = npt.NDArray[np.float32]
 
 SIZE = 256  # pixels of the squares; all lengths below are of that
 _HALF = 24  # of a template's side
-_PLACE, _REACH = (
-    (96.0, 121.5),
-    24,
-)  # where left eyes are in most, and how far from there they may be
+_PLACE, _REACH = (96.0, 121.5), 24  # where most left eyes are, and how far from there others
 _DOT = 9.0  # sigma of the first template
-_FINE, _AROUND, _DARKEST = (
-    1.5,
-    14.0,
-    0.3,
-)  # sigmas of what is darker than around; by so much at most
+_FINE, _AROUND, _DARKEST = 1.5, 14.0, 0.3  # sigmas: of what is darker, and than what; at most
 _SCALES = ((1.0,), (1.0,), *((0.75, 0.87, 1.0, 1.15, 1.3),) * 5)  # tried, round by round
 
 
@@ -70,8 +63,8 @@ def find_drawn_eyes(pictures: Sequence[Images]) -> list[tuple[DrawnEye, DrawnEye
 def darker(picture: Images) -> Floats:
     """How much darker than around each pixel of (h,w,3) uint8 is: (h,w)."""
     light = picture.astype(np.float32).mean(axis=2) / np.float32(255)
-    fine, around = (cv2.GaussianBlur(light, (0, 0), sigma) for sigma in (_FINE, _AROUND))
-    return cast("Floats", (around - fine).clip(-_DARKEST, _DARKEST))
+    less = cv2.GaussianBlur(light, (0, 0), _AROUND) - cv2.GaussianBlur(light, (0, 0), _FINE)
+    return cast("Floats", less.clip(-_DARKEST, _DARKEST))
 
 
 def _best(dark: Floats, template: Floats, scales: Sequence[float]) -> DrawnEye:

@@ -27,9 +27,7 @@ from translate.translator import Translator
 from translate.view import Asked, View, gathered, look
 
 PIXELS = 80  # of a square
-ROOM = (
-    1 / 0.9
-)  # its side, in those of a close-up: random crops of a run have as much to choose from
+ROOM = 1 / 0.9  # its side, in those of a close-up: what random crops of a run choose from
 UNLIKE = 0.62  # targets whose likeness to others is below have no eye there: hair, or a profile
 DRAWN = 77.5  # pixels of `SIZE` that a close-up of a drawn eye of usual size shows
 BATCH = 8
@@ -123,8 +121,9 @@ def _eyes_of(
     assert seen.eyes is not None
     *_, (end, _) = translator.descend(seen, options, measured=False)
     start, walked = (squares(x.cpu(), seen.eyes, PIXELS) for x in (seen.start, end.x))
-    parts = (part.split(2) for part in (start, walked, grafted(walked, start)))
-    return dict(zip(views, zip(*parts, strict=True), strict=True))
+    graft = grafted(walked, start)
+    pairs = (slice(2 * i, 2 * i + 2) for i in range(len(views)))
+    return {i: (start[p], walked[p], graft[p]) for i, p in zip(views, pairs, strict=True)}
 
 
 def _open(path: Path) -> tuple[list[str], Reader]:
