@@ -63,8 +63,9 @@ def find_drawn_eyes(pictures: Sequence[Images]) -> list[tuple[DrawnEye, DrawnEye
 def darker(picture: Images) -> Floats:
     """How much darker than around each pixel of (h,w,3) uint8 is: (h,w)."""
     light = picture.astype(np.float32).mean(axis=2) / np.float32(255)
-    less = cv2.GaussianBlur(light, (0, 0), _AROUND) - cv2.GaussianBlur(light, (0, 0), _FINE)
-    return cast("Floats", less.clip(-_DARKEST, _DARKEST))
+    around = cast("Floats", cv2.GaussianBlur(light, (0, 0), _AROUND))
+    fine = cast("Floats", cv2.GaussianBlur(light, (0, 0), _FINE))
+    return (around - fine).clip(-_DARKEST, _DARKEST)
 
 
 def _best(dark: Floats, template: Floats, scales: Sequence[float]) -> DrawnEye:

@@ -97,7 +97,7 @@ def write_starts(
             trained, held = kept["graft"]
             yield Count(2 * (len(trained) + len(held)), 2 * len(held))
     if not kept["graft"][0]:
-        raise TrainingError("no photo shows a face; give photos of faces")
+        raise TrainingError("no photo that is not held out shows a face; give more photos of faces")
     for name, (trained, held) in kept.items():
         _write(out / f"{name}.zip", [*trained, *held])
 

@@ -1,0 +1,247 @@
+"""Close-ups from the command line: eyes cut out of drawings and photos, a run on them, and its
+network in a domain of faces."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from tests.conftest import EXAMPLES, Result, write_domain
+from translate import Options, Translator
+from translate.domain import CARD_FILE, WEIGHTS_FILE, read_domain
+from translate.image_io import read_photo
+from translate.training.drawn_eyes import SIZE, find_drawn_eyes
+
+Cli = Callable[..., Result]
+RECIPE = """
+name = "eyes"
+title = "Eyes"
+seed = 1
+sample_steps = 4
+sample_travel = 0.2
+
+[data]
+p_data = [{ path = "eyes.zip", hold_out = 2, terms = "made here" }]
+p_0 = [{ path = "graft.zip", hold_out = 2, terms = "NASA and others" }]
+
+[data.augment_p_data]
+flip = 0
+
+[network]
+channels = [4, 8, 8]
+
+[[stages]]
+size = 32
+updates = 4
+batch_size = 4
+learning_rate = 1e-3
+k_max = 2
+step_size = 0.5
+"""
+
+
+def drawing(rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[float, float, float]]]:
+    """A face with two eyes somewhere near where faces have them, hair, a mouth, and noise."""
+    picture = np.full((SIZE, SIZE, 3), 210, np.uint8)
+    cv2.rectangle(picture, (0, 0), (SIZE, int(rng.integers(30, 60))), (60, 50, 90), -1)
+    eyes = []
+    height, radius = rng.uniform(108, 134), rng.uniform(11, 17)
+    for middle in (96, 160):
+        x, y = middle + rng.uniform(-7, 7), height + rng.uniform(-4, 4)
+        cv2.ellipse(
+            picture,
+            (round(x), round(y)),
+            (round(radius * 0.8), round(radius)),
+            0,
+            0,
+            360,
+            (40, 60, 120),
+            -1,
+        )
+        cv2.ellipse(
+            picture,
+            (round(x), round(y - radius)),
+            (round(radius * 1.2), 3),
+            0,
+            0,
+            360,
+            (10, 10, 10),
+            -1,
+        )
+        eyes.append((round(x), round(y), radius))
+    cv2.line(picture, (118, 190), (138, 190), (90, 60, 60), 2)
+    return (picture + rng.integers(0, 12, picture.shape)).astype(np.uint8), eyes
+
+
+def test_drawn_eyes_are_found_from_their_likeness_alone() -> None:
+    rng = np.random.default_rng(1)
+    made = [drawing(rng) for _ in range(40)]
+    found = find_drawn_eyes([picture for picture, _ in made])
+    off = np.array(
+        [
+            (eye.x - x, eye.y - y)
+            for (_, eyes), pair in zip(made, found, strict=True)
+            for (x, y, _), eye in zip(eyes, pair, strict=True)
+        ]
+    )
+    assert np.abs(off - np.median(off, axis=0)).max() < 5  # of 256 pixels
+    assert np.abs(np.median(off, axis=0)).max() < 5
+    radii = np.array([eyes[0][2] for _, eyes in made])
+    scales = np.array([pair[0].scale for pair in found])
+    assert np.corrcoef(radii, 1 / scales)[0, 1] > 0.7  # large eyes are shrunk
+    assert min(eye.likeness for pair in found for eye in pair) > 0.5
+
+
+def test_pictures_without_eyes_are_not_like_those_with() -> None:
+    rng = np.random.default_rng(2)
+    made = [drawing(rng)[0] for _ in range(30)] + [
+        rng.integers(0, 255, (SIZE, SIZE, 3)).astype(np.uint8)
+    ]
+    found = find_drawn_eyes(made)
+    assert max(eye.likeness for eye in found[-1]) < min(
+        eye.likeness for p in found[:-1] for eye in p
+    )
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawings as a zip and photos as a folder."""
+    folder = tmp_path_factory.mktemp("sets")
+    rng = np.random.default_rng(3)
+    with zipfile.ZipFile(folder / "drawn.zip", "w") as archive:
+        for index in range(24):
+            encoded = io.BytesIO()
+            Image.fromarray(drawing(rng)[0]).save(encoded, "png")
+            archive.writestr(f"{index:03d}.png", encoded.getvalue())
+    (folder / "photos").mkdir()
+    for name in ("astronaut.jpg", "hopper.jpg", "coffee.jpg"):
+        with Image.open(EXAMPLES / name) as picture:
+            picture.convert("RGB").save(folder / "photos" / name)
+    return folder
+
+
+def faces(folder: Path) -> Path:
+    """A domain of faces with random weights, without close-ups."""
+    domain = write_domain(folder, framing="face", size=64, channels=(8, 16, 16, 16))
+    card = json.loads((domain / CARD_FILE).read_text())
+    card["training"] = {
+        "recipe": {"stages": [], "reference_size": 0},
+        "updates": 0,
+        "images": 0,
+        "hours": 0,
+        "hardware": "",
+        "k": 0,
+    }
+    card["metrics"] = {
+        "held_out_sources": 1,
+        "held_out_data": 1,
+        "share_at_or_below_data_median": 1.0,
+        "energy_source_mean": 0.0,
+        "energy_translated_mean": 0.0,
+        "energy_data_mean": 0.0,
+        "l2_distance_mean": 0.0,
+        "ssim_to_source": 0.0,
+    }
+    (domain / CARD_FILE).write_text(json.dumps(card))
+    return domain
+
+
+def test_from_drawings_and_photos_to_a_domain_with_close_ups(
+    cli: Cli, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain, out = faces(tmp_path / "drawn"), tmp_path / "eyes"
+    done = cli(
+        "eyes",
+        domain,
+        out,
+        "--target",
+        sets / "drawn.zip",
+        "--photos",
+        sets / "photos",
+        "--hold-out",
+        1,
+        "--device",
+        "cpu",
+    )
+    assert done.code == 0, done.err
+    assert "48 targets, the last 2 held out" in done.out
+    assert "graft.zip: 4 eyes of photos, the last 2 held out" in done.out  # coffee shows no face
+    for name, count in (("eyes", 48), ("start", 4), ("walked", 4), ("graft", 4)):
+        with zipfile.ZipFile(out / f"{name}.zip") as archive:
+            assert len(archive.namelist()) == count
+            with Image.open(io.BytesIO(archive.read("000000.png"))) as picture:
+                assert picture.size == (80, 80)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eyes.toml").write_text(RECIPE)
+    assert cli("train", "eyes.toml", "--data", out, "--out", "run", "--device", "cpu").code == 0
+    done = cli("export", "run", "drawing-eyes", "--data", out, "--device", "cpu")
+    assert done.code == 0, done.err
+    before = load_file(domain / WEIGHTS_FILE)
+    done = cli("closeup", "drawing-eyes", domain, "--side", 0.5)
+    assert done.code == 0, done.err
+    card = read_domain(domain)
+    assert card.closeup is not None
+    assert card.closeup.side == 0.5
+    assert card.format == 16
+    after = load_file(domain / WEIGHTS_FILE)
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    page = (domain / "README.md").read_text()
+    assert "0.5 of the face wide" in page
+    assert "NASA and others" in page
+    translator = Translator.load(str(domain), device="cpu")
+    assert translator.closeups is not None
+    translator(read_photo(EXAMPLES / "astronaut.jpg").rgb, Options(crop_only=True))
+
+    assert cli("closeup", "drawing-eyes", domain).code == 0  # again: those it had are gone
+    again = load_file(domain / WEIGHTS_FILE)
+    assert again.keys() == after.keys()
+    assert read_domain(domain).closeup != card.closeup
+
+
+def test_what_does_not_go_together_is_one_sentence(cli: Cli, tmp_path: Path, sets: Path) -> None:
+    scene = write_domain(tmp_path / "scene", head="pooled", framing="scene")
+    square = write_domain(tmp_path / "square")
+    for eyes, domain, words in (
+        (square, scene, "cannot be the close-ups"),
+        (scene, faces(tmp_path / "faces"), "cannot be the close-ups"),
+        (tmp_path / "nowhere", scene, "nowhere"),
+    ):
+        done = cli("closeup", eyes, domain)
+        assert done.code == 2
+        assert words in done.err
+        assert "Traceback" not in done.err
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (90, 90), "grey").save(photos / "grey.png")
+    done = cli(
+        "eyes",
+        tmp_path / "faces",
+        tmp_path / "out",
+        "--target",
+        sets / "drawn.zip",
+        "--photos",
+        photos,
+    )
+    assert done.code == 2
+    assert "no photo that is not held out shows a face" in done.err
+    done = cli(
+        "eyes",
+        tmp_path / "faces",
+        tmp_path / "out",
+        "--target",
+        tmp_path / "none",
+        "--photos",
+        photos,
+    )
+    assert done.code == 2
+    assert "none" in done.err
