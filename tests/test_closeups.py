@@ -371,3 +371,11 @@ def test_eyes_of_a_tilted_photo_are_followed(eyed: Translator) -> None:
         (x0, y0, _), (x1, y1, _) = seen.eyes[0].tolist()
         tilts.append(np.degrees(np.arctan2(y1 - y0, x1 - x0)))
     assert tilts[1] - tilts[0] == pytest.approx(-10, abs=4)
+
+
+def test_domains_and_pages_tell_of_them(cli: Cli, folder: Path) -> None:
+    told = cli("domains", folder)
+    assert told.code == 0, told.err
+    assert "eyes      32 px, 0.0" in told.out
+    assert "6 steps of 2" in told.out
+    assert "Eyes are drawn by a second network" in (folder / "README.md").read_text()

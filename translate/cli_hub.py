@@ -76,6 +76,10 @@ def show(
         f"strength  1.0 is {domain.pgd.in_words}{'; auto by default' if domain.auto else ''}",
         f"energy    photos {calibration.source[10]:.2f}, target {calibration.target:.2f} (medians)",
     ]
+    if domain.closeup is not None and network.closeup is not None:
+        eyes = network.closeup
+        small = eyes.extent.replace("million", "M")
+        lines.append(f"eyes      {eyes.size} px, {small}, {domain.closeup.pgd.in_words}")
     for role, sets in (("p_data", domain.p_data), ("p_0", domain.p_0)):
         lines += [f"{role:9} {images.name}: {images.terms}" for images in sets]
     lines.append(f"licence   {domain.licence}")

@@ -42,7 +42,7 @@ translate image me.jpg out.png --domain {repo}
 ## Data
 
 {_sources("Target images (p_data)", domain.p_data)}
-{_sources("Start images of the attack (p_0)", domain.p_0)}
+{_sources("Start images of the attack (p_0)", domain.p_0)}{_closeup(domain)}
 ## Calibration
 
 Strength 1.0 is {domain.pgd.in_words} (L2, pixels in [0,1]). \
@@ -61,6 +61,17 @@ def _line(text: str) -> str:
 def _sources(title: str, images: tuple[Images, ...]) -> str:
     lines = [f"- {_line(i.name)}: {_line(i.terms) or 'terms not stated'}" for i in images]
     return "\n".join([f"{title}:", "", *(lines or ["- not stated"]), ""])
+
+
+def _closeup(domain: Domain) -> str:
+    closeup, network = domain.closeup, domain.network.closeup
+    if closeup is None or network is None:
+        return ""
+    return f"""
+Eyes are drawn by a second network, of {network.extent} at {network.size}×{network.size} pixels.
+
+{_sources("Its target images", closeup.p_data)}
+{_sources("Start images of its attack", closeup.p_0)}"""
 
 
 def _energies(calibration: Calibration) -> str:
