@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests.site import Site, run_site
-from translate import pasting
+from translate import Translator, pasting
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, Domain
 from translate.energy import EnergyModel
 from translate.networks.config import NetworkConfig
@@ -110,6 +110,19 @@ def made_by_both(cli: Callable[..., Result], photo: Path, *flags: str) -> np.nda
     record = json.loads((out / "all" / "run.jsonl").read_text().splitlines()[-1])
     assert record["status"] == "ok"
     return result
+
+
+def without_closeups(translator: Translator) -> Translator:
+    """The same domain, whose eyes stay as its walk leaves them."""
+    card = translator.domain.model_copy(
+        update={
+            "closeup": None,
+            "network": translator.domain.network.model_copy(update={"closeup": None}),
+        }
+    )
+    return Translator(
+        card, translator.model.with_closeup(None), translator.device, translator.dtype
+    )
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tests.conftest import EXAMPLES, Result, made_by_both
+from tests.conftest import EXAMPLES, Result, made_by_both, without_closeups
 from translate import Options, Translator
 from translate.closeups import Closeups, grafted, put_back, squares
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Closeup, Descent, Domain, read_domain
@@ -206,19 +206,6 @@ def eyed(folder: Path) -> Translator:
     return Translator.load(str(folder), device="cpu", dtype="float32")
 
 
-def without(translator: Translator) -> Translator:
-    """The same domain, whose eyes are left as they are walked."""
-    card = translator.domain.model_copy(
-        update={
-            "closeup": None,
-            "network": translator.domain.network.model_copy(update={"closeup": None}),
-        }
-    )
-    return Translator(
-        card, translator.model.with_closeup(None), translator.device, translator.dtype
-    )
-
-
 def around_eyes(translator: Translator, view: View) -> Tensor:
     """(h,w) bool."""
     assert view.eyes is not None
@@ -236,7 +223,7 @@ def view(eyed: Translator) -> View:
 
 
 def test_a_walk_ends_with_its_eyes_drawn(eyed: Translator, view: View) -> None:
-    plain = [s.x for s, _ in without(eyed).descend(view)]
+    plain = [s.x for s, _ in without_closeups(eyed).descend(view)]
     own = [s for s, _ in eyed.descend(view)]
     assert torch.equal(own[0].x, plain[0])  # the photo itself
     eyes = around_eyes(eyed, view)
@@ -265,7 +252,7 @@ def test_windows_without_a_face_have_none(eyed: Translator) -> None:
     window = eyed.windows(photo, options)[0]
     seen = look(photo.rgb, window, keep_glasses=False, asked=Asked.by(eyed.domain, options))
     assert seen.eyes is None
-    for own, plain in zip(eyed.descend(seen), without(eyed).descend(seen), strict=True):
+    for own, plain in zip(eyed.descend(seen), without_closeups(eyed).descend(seen), strict=True):
         assert torch.equal(own[0].x, plain[0].x)
 
 

@@ -168,7 +168,7 @@ def test_only_walks_that_ask_look_for_it(anime: Translator, window: Window) -> N
     cards = {name: open_domain(name)[0] for name in bundled_domains()}
     assert [name for name, card in cards.items() if card.pgd.dark] == ["anime"]
     assert load_recipe("anime").sample_dark == cards["anime"].pgd.dark
-    assert cards["anime"].format == 15
+    assert cards["anime"].format == 16
     asked = Asked.by(anime.domain)
     assert asked.dark
     assert asked.of_face

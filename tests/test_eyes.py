@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from tests.conftest import EXAMPLES, Result, made_by_both
+from tests.conftest import EXAMPLES, Result, made_by_both, without_closeups
 from translate import Options, Translator
 from translate.batch.settings import Settings
 from translate.domain import read_domain
@@ -163,13 +163,14 @@ def inked(translator: Translator, window: Window, options: Options) -> list[np.n
 
 
 def test_drawn_eyes_are_larger_for_it(anime: Translator, window: Window) -> None:
-    """In the result, not only in the start, in parts of the face's width: their lower lids before
-    the last moves, and in the end how high their ink is. There a small eye has a lash where the
-    lid of a large one is.
+    """In the walk's result, not only in the start, in parts of the face's width: their lower lids
+    before the last moves, and in the end how high their ink is. There a small eye has a lash where
+    the lid of a large one is.
 
     A lid has ink across a fifth of 0.12 widths and more; what is thinner below it is none of the
     eye.
     """
+    anime = without_closeups(anime)
     assert window.seen_face is not None
     width = window.seen_face[2]
     lids: list[list[float]] = []

@@ -123,6 +123,12 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
             encoded = io.BytesIO()
             Image.fromarray(drawing(rng)[0]).save(encoded, "png")
             archive.writestr(f"{index:03d}.png", encoded.getvalue())
+            encoded = io.BytesIO()
+            if index == 12:  # no face: both are left out
+                Image.fromarray(rng.integers(0, 255, (90, 90, 3)).astype(np.uint8)).save(
+                    encoded, "png"
+                )
+                archive.writestr(f"{index:03d}-none.png", encoded.getvalue())
     (folder / "photos").mkdir()
     for name in ("astronaut.jpg", "hopper.jpg", "coffee.jpg"):
         with Image.open(EXAMPLES / name) as picture:

@@ -60,8 +60,11 @@ def write_targets(path: Path, out: Path, *, hold_out: int) -> Count:
         place = torch.tensor([[(e.x, e.y, s) for e, s in zip(eyes, side, strict=True)]])
         seen = squares(to_tensor(pictures[index]), place, PIXELS)
         like = [eye.likeness >= UNLIKE for eye in eyes]
-        kept.append(seen[torch.tensor(like)])
+        if any(like):
+            kept.append(seen[torch.tensor(like)])
         held_out += sum(like) if index >= len(names) - hold_out else 0
+    if not kept:
+        raise TrainingError(f"{path}: no eyes that are like each other; give squares around faces")
     return Count(_write(out / "eyes.zip", kept), held_out)
 
 
