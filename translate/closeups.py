@@ -26,9 +26,9 @@ from translate.shaping import TINY
 # Radii in halves of a square's side:
 _GRAFT = (0.6, 0.86)  # up to the first it is the photo that is put back, beyond the other nothing
 _BLEND = (0.55, 1.0)  # the same of what has walked, put into the drawing
-_SKIN = 0.45  # skin is looked for from here on,
-_PALE, _ENOUGH = 0.7, 0.01  # where a drawing's least colour is above this, on that share of it
-_GAIN = (0.6, 2.0)  # of the photo's light to the drawing's
+_AROUND = 0.45  # skin is looked for from here on,
+_ALIKE = 0.2  # where a drawing's least colour is within this of what it is at half of the places
+_GAIN = (0.5, 2.0)  # of the photo's light to the drawing's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +144,11 @@ def grafted(drawing: Tensor, photo: Tensor) -> Tensor:
     size = drawing.shape[-1]
     place = (torch.arange(size, device=drawing.device) + 0.5) * (2 / size) - 1
     radius = torch.hypot(place[None, :], place[:, None])
-    pale = drawing.amin(dim=1, keepdim=True) > _PALE
-    skin = (pale & (radius > _SKIN) & (radius < 1)).float()
-    area = skin.sum(dim=(2, 3), keepdim=True)
-    light, own = ((part * skin).sum(dim=(2, 3), keepdim=True) for part in (drawing, photo))
+    least, around = drawing.amin(dim=1), (radius > _AROUND) & (radius < 1)
+    middle = least[:, around].sort(dim=1).values[:, int(around.sum()) // 2]
+    skin = ((least - middle[:, None, None]).abs() < _ALIKE) & around
+    light, own = ((part * skin[:, None]).sum(dim=(2, 3), keepdim=True) for part in (drawing, photo))
     gain = (light / own.clamp_min(TINY)).clamp(*_GAIN)
-    gain = torch.where(area > _ENOUGH * size * size, gain, 1.0)
     return drawing.lerp((photo * gain).clamp(0.0, 1.0), _within(radius, _GRAFT))
 
 
