@@ -37,6 +37,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 PHOTOS = [EXAMPLES / name for name in ("astronaut.jpg", "hopper.jpg")]
 CUDA = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
 DEVICES = ["cpu", *CUDA, *["mps"] * torch.backends.mps.is_available()]
+EYES = torch.tensor([[[98.0, 110.0, 66.0], [158.0, 112.0, 66.0]]])  # of 256 pixels
 each_device = pytest.mark.parametrize("device", DEVICES)
 
 
@@ -96,10 +97,11 @@ def test_a_batch_is_its_images(device: str) -> None:
 def test_a_walk_never_waits_for_the_device(device: str) -> None:
     translator = Translator.load("anime", device=device)
     x = windows(translator).to(pick_device(device))
+    seen = View(x, eyes=EYES.to(x.device).expand(len(x), -1, -1))
     for _ in range(FIRST + 1):  # makes what later walks share, and records it
-        list(translator.descend(View(x), Options(steps=2), measured=False))
+        list(translator.descend(seen, Options(steps=2), measured=False))
     with no_waiting(device):
-        *_, (last, _) = translator.descend(View(x), Options(steps=2), measured=False)
+        *_, (last, _) = translator.descend(seen, Options(steps=2), measured=False)
     assert last.x.device.type == pick_device(device).type
     assert bool(last.x.isfinite().all())
 
@@ -238,7 +240,8 @@ def test_replayed_walks_are_the_walks(name: str, device: str) -> None:
     bare[..., : x.shape[-2] // 2, :] = 1
     places = bare.expand(len(x), -1, -1, -1)  # of bare skin and of what stays dark, or of the sky
     shift = torch.full_like(bare, 1.2)
-    plain, lit = View(x), View(x, mask, shift, bare=places, sky=places, dark=places)
+    eyes = EYES.to(x.device).expand(len(x), -1, -1)
+    plain, lit = View(x), View(x, mask, shift, bare=places, sky=places, dark=places, eyes=eyes)
     for options, seen in ((Options(), plain), (Options(strength="auto"), plain), (Options(), lit)):
         walks = [list(translator.descend(seen, options)) for _ in range(5)]
         assert (translator._replay.graphs > 0) == (device in CUDA)

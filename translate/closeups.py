@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import cast
 
 import torch
@@ -55,18 +56,18 @@ class Closeups:
             start: (N,3,h,w) float32 in [0,1], what that set out from.
             eyes: (N,2,3), of the left and the right one x, y and the side of the square around it,
                 in pixels; a side of 0 is no eye.
-            share: how much of the whole walk, in [0,1]; one number or (N,).
+            share: how much of the whole walk, in [0,1]; one number or (N,), which the host reads.
 
         Returns:
             (N,3,h,w) float32 in [0,1].
         """
-        counts = torch.as_tensor(share).mul(self.descent.steps).round().int().expand(len(x))
-        steps = cast("list[int]", counts.tolist())
-        result = x
-        for count in sorted(set(steps) - {0}):
-            chosen = [i for i, step in enumerate(steps) if step == count]
-            if result is x:
-                result = x.clone()
+        if not isinstance(share, Tensor):
+            count = round(share * self.descent.steps)
+            return self._drawn(x, start, eyes, count) if count else x
+        result = x.clone()
+        counts = cast("list[int]", share.mul(self.descent.steps).round().int().tolist())
+        for count in sorted(set(counts) - {0}):
+            chosen = [i for i, own in enumerate(counts) if own == count]
             result[chosen] = self._drawn(x[chosen], start[chosen], eyes[chosen], count)
         return result
 
@@ -100,7 +101,7 @@ def squares(x: Tensor, eyes: Tensor, size: int) -> Tensor:
     theta[:, 1, 1], theta[:, 1, 2] = side / height, 2 * cy / height - 1
     grid = F.affine_grid(theta, [len(theta), 3, size, size], align_corners=False)
     each = x.repeat_interleave(2, dim=0)
-    return F.grid_sample(each, grid, padding_mode="border", align_corners=False)
+    return _seen(each, grid)
 
 
 def put_back(x: Tensor, walked: Tensor, eyes: Tensor) -> Tensor:
@@ -126,7 +127,7 @@ def put_back(x: Tensor, walked: Tensor, eyes: Tensor) -> Tensor:
         across = across[:, None, :].expand(-1, height, -1)
         down = down[:, :, None].expand(-1, -1, width)
         grid = torch.stack([across, down], dim=-1)
-        seen = F.grid_sample(walked[index::2], grid, padding_mode="border", align_corners=False)
+        seen = _seen(walked[index::2], grid)
         weight = _within(torch.hypot(across, down), _BLEND)[:, None]
         x = x.lerp(seen, weight * (side > 0).view(-1, 1, 1, 1))
     return x.clamp(0.0, 1.0)
@@ -142,19 +143,39 @@ def grafted(drawing: Tensor, photo: Tensor) -> Tensor:
         (M,3,size,size) in [0,1].
     """
     size = drawing.shape[-1]
-    place = (torch.arange(size, device=drawing.device) + 0.5) * (2 / size) - 1
-    radius = torch.hypot(place[None, :], place[:, None])
-    least, around = drawing.amin(dim=1), (radius > _AROUND) & (radius < 1)
-    middle = least[:, around].sort(dim=1).values[:, int(around.sum()) // 2]
-    skin = ((least - middle[:, None, None]).abs() < _ALIKE) & around
+    radius = _radius(size, drawing.device)
+    around = (radius > _AROUND) & (radius < 1)
+    least = drawing.amin(dim=1).masked_fill(~around, math.inf)  # to sort last
+    middle = least.flatten(1).sort(dim=1).values[:, _places_around(size) // 2]
+    skin = (least - middle[:, None, None]).abs() < _ALIKE
     light, own = ((part * skin[:, None]).sum(dim=(2, 3), keepdim=True) for part in (drawing, photo))
     gain = (light / own.clamp_min(TINY)).clamp(*_GAIN)
     return drawing.lerp((photo * gain).clamp(0.0, 1.0), _within(radius, _GRAFT))
 
 
+def _seen(x: Tensor, grid: Tensor) -> Tensor:
+    """`grid_sample` that repeats edges, as not every device has it."""
+    most_across, most_down = 1 - 1 / x.shape[-1], 1 - 1 / x.shape[-2]
+    across = grid[..., 0].clamp(-most_across, most_across)
+    down = grid[..., 1].clamp(-most_down, most_down)
+    return F.grid_sample(x, torch.stack([across, down], dim=-1), align_corners=False)
+
+
+def _radius(size: int, device: torch.device) -> Tensor:
+    """(size,size): how far from the middle of a square, in halves of its side."""
+    place = (torch.arange(size, device=device) + 0.5) * (2 / size) - 1
+    return torch.hypot(place[None, :], place[:, None])
+
+
+@cache
+def _places_around(size: int) -> int:
+    radius = _radius(size, torch.device("cpu"))
+    return int(((radius > _AROUND) & (radius < 1)).sum())
+
+
 def _mirror(eyes: Tensor) -> Tensor:
     """(2N,): 1 for left eyes, −1 for right ones."""
-    return torch.tensor([1.0, -1.0], device=eyes.device).repeat(len(eyes))
+    return 1.0 - 2.0 * (torch.arange(2 * len(eyes), device=eyes.device) % 2)
 
 
 def _within(radius: Tensor, ends: tuple[float, float]) -> Tensor:

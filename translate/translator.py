@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -239,7 +239,7 @@ class Translator:
         shift = None
         if seen.shift is not None:
             shift = seen.shift * min(1.0, options.share(self.domain) * own.steps)
-        moved = torch.zeros(len(x), device=self.device)
+        active: list[Tensor] = []  # of the states before, where walks end early
         for step in descend(
             self.energy,
             x,
@@ -257,24 +257,30 @@ class Translator:
         ):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
             if measured or last:
-                step = self._close_up(step, seen, shift, pgd, moved)
+                step = self._close_up(step, seen, shift, pgd, active)
             yield step, last
             if last:
                 return
-            moved = moved + step.active * pgd.length(step.index)
+            if stop is not None:
+                active.append(step.active)
 
     def _close_up(
-        self, step: Step, seen: View, shift: Tensor | None, pgd: PGD, moved: Tensor
+        self, step: Step, seen: View, shift: Tensor | None, pgd: PGD, active: Sequence[Tensor]
     ) -> Step:
-        """The state with the close-ups as far on their way as the walk is on its own; `moved`: (N,)
-        the lengths of its moves so far."""
+        """The state with the close-ups as far on their way as the walk is on its own; `active`: of
+        the states before, where some may have ended."""
         closeups = self.closeups
         if closeups is None or seen.eyes is None:
             return step
         height, width = seen.x.shape[-2:]
         whole = self.domain.pgd.travel * math.sqrt(height * width) / self.domain.network.size
+        lengths = [pgd.length(index) / whole for index in range(step.index)]
+        share: Tensor | float = min(sum(lengths), 1.0)
+        if active:
+            moved = (each * length for each, length in zip(active, lengths, strict=True))
+            share = torch.stack(list(moved)).sum(dim=0).clamp_max(1.0)
         start = seen.x if shift is None else (seen.x + shift).clamp(0.0, 1.0)
-        x = closeups(step.x, start, seen.eyes, (moved / whole).clamp(max=1.0))
+        x = closeups(step.x, start, seen.eyes, share)
         if seen.mask is not None:
             x = torch.where(seen.mask, x, step.x)
         x = project_ball(x, seen.x, pgd.eps, pgd.norm).clamp(0.0, 1.0)
