@@ -1,5 +1,5 @@
 """Make the pictures of README.md, docs/turns.jpg, relit.jpg, eyes.jpg, bare.jpg, dark.jpg,
-sky.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
+closeups.jpg, sky.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
 
     python docs/pictures.py
 
@@ -136,7 +136,9 @@ def main() -> None:
         rows.append([square(picture, 256) for picture in row])
     sheet(rows).save(ROOT / "docs" / "worlds.jpg", quality=92)
 
-    walks = (*alone(anime), in_turn(anime), anime)
+    walked = carded(anime, closeup=None)
+    side_by_side((walked, anime)).save(ROOT / "docs" / "closeups.jpg", quality=92)
+    walks = (*alone(anime), in_turn(walked), walked)
     side_by_side(walks).save(ROOT / "docs" / "turns.jpg", quality=92)
     side_by_side((walking(anime, dark=0.0), anime)).save(ROOT / "docs" / "dark.jpg", quality=92)
     walks = (walking(anime, shade=0.0, bare=0.0), walking(anime, bare=0.0), anime)
@@ -148,8 +150,8 @@ def main() -> None:
         from_start(name, least, unlit, lit) for name, least in (("astronaut", 0.3), ("hopper", 1.0))
     ]
     sheet(rows).save(ROOT / "docs" / "relit.jpg", quality=92)
-    small = carded(anime, face_eyes=1.0)
-    rows = [from_start(name, 1.0, small, anime) for name in ("astronaut", "hopper")]
+    small = carded(walked, face_eyes=1.0)
+    rows = [from_start(name, 1.0, small, walked) for name in ("astronaut", "hopper")]
     sheet(rows).save(ROOT / "docs" / "eyes.jpg", quality=92)
 
     box = (90, 60, 430, 400)  # a face with glasses
