@@ -372,7 +372,7 @@ def test_an_evaluation_of_translations_walks_so(
         done = cli("evaluate", kind, out, *arguments, *device)
         assert done.code == 0, done.err
         report = json.loads((out / "results.json").read_text())
-        for words in ("even light", "stay dark"):
+        for words in ("even light", "stay dark", "drawn close up"):
             assert (words in json.dumps(report)) == (kind == "translation")
         energies.append(float(np.load(out / "values.npz")["energy"][0, 0]))
     drawn = float(anime.energy(last.step.x))  # of the picture, its eyes too

@@ -88,6 +88,8 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         notes.append("hair and mouths stay dark where a face is found, as in photos")
     if asked.sky:
         notes.append("skies change as one where they are found, as in photos")
+    if asked.closeup > 0:
+        notes.append("eyes are drawn close up after the walk where a face is found, as in photos")
     sets = {"source": request.source, "target": request.target}
     if request.training is not None:
         sets["training"] = request.training
