@@ -208,6 +208,18 @@ def test_from_drawings_and_photos_to_a_domain_with_close_ups(
     assert translator.closeups is not None
     translator(read_photo(EXAMPLES / "astronaut.jpg").rgb, Options(crop_only=True))
 
+    again = tmp_path / "again"  # what is drawn close up by now is no start
+    sets_again = ("--target", sets / "drawn.zip", "--photos", sets / "photos", "--side", 0.5)
+    assert cli("eyes", domain, again, *sets_again, "--device", "cpu").code == 0
+    before_it = tmp_path / "before"
+    plain = faces(tmp_path / "plain")
+    assert cli("eyes", plain, before_it, *sets_again, "--device", "cpu").code == 0
+    for name in ("start", "walked", "graft"):
+        first, second = (zipfile.ZipFile(f / f"{name}.zip") for f in (before_it, again))
+        assert [first.read(n) for n in first.namelist()] == [
+            second.read(n) for n in second.namelist()
+        ]
+
     assert cli("closeup", "drawing-eyes", domain).code == 0  # again: those it had are gone
     again = load_file(domain / WEIGHTS_FILE)
     assert again.keys() == after.keys()

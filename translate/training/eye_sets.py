@@ -85,6 +85,8 @@ def write_starts(
     Raises:
         TrainingError: a set holds no photos, or none with a face.
     """
+    card = translator.domain.model_copy(update={"closeup": None})
+    plain = Translator(card, translator.model, translator.device, translator.dtype)
     kept: dict[str, tuple[list[Tensor], list[Tensor]]] = {
         name: ([], []) for name in ("start", "walked", "graft")
     }
@@ -92,7 +94,7 @@ def write_starts(
         names, read = _open(path)
         for first in range(0, len(names), BATCH):
             some = names[first : first + BATCH]
-            seen = _eyes_of(translator, [read(name) for name in some], side)
+            seen = _eyes_of(plain, [read(name) for name in some], side)
             for index, eyes in seen.items():
                 held_out = first + index >= len(names) - hold_out
                 for name, square in zip(kept, eyes, strict=True):
