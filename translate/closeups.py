@@ -129,7 +129,7 @@ def put_back(x: Tensor, walked: Tensor, eyes: Tensor) -> Tensor:
         grid = torch.stack([across, down], dim=-1)
         seen = _seen(walked[index::2], grid)
         weight = _within(torch.hypot(across, down), _BLEND)[:, None]
-        x = x.lerp(seen, weight * (side > 0).view(-1, 1, 1, 1))
+        x = x.lerp(seen, weight)
     return x.clamp(0.0, 1.0)
 
 
