@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tests.conftest import EXAMPLES, Result, made_by_both, without_closeups
 from translate import Options, Translator
+from translate.batch.settings import Settings
 from translate.closeups import Closeups, grafted, put_back, squares
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Closeup, Descent, Domain, read_domain
 from translate.energy import EnergyModel
@@ -380,3 +381,18 @@ def test_domains_and_pages_tell_of_them(cli: Cli, folder: Path) -> None:
     assert "eyes      32 px, 0.0" in told.out
     assert "6 steps of 2" in told.out
     assert "Eyes are drawn by a second network" in (folder / "README.md").read_text()
+
+
+def test_a_run_is_another_with_other_close_ups(eyed: Translator) -> None:
+    closeup = eyed.domain.closeup
+    assert closeup is not None
+
+    def digest(**changes: object) -> str:
+        card = eyed.domain.model_copy(update={"closeup": closeup.model_copy(update=changes)})
+        return Settings().digest(Translator(card, eyed.model, eyed.device, eyed.dtype))
+
+    same = digest()
+    assert digest(metrics={"held_out_data": 3}) == same
+    assert digest(side=0.5) != same
+    assert digest(pgd=closeup.pgd.model_copy(update={"steps": 7})) != same
+    assert Settings().digest(without_closeups(eyed)) != same

@@ -54,6 +54,9 @@ class Settings:
         del table["options"]["eyes"]
         if eyes > 1:  # else the hash stays what it was before eyes could be larger
             table["eyes"] = eyes
+        closeup = translator.domain.closeup
+        if closeup is not None:
+            table["closeup"] = closeup.model_dump(mode="json", include={"side", "pgd"})
         table["options"]["strength"] = self.options.how_far(translator.domain)
         del table["options"]["max_pixels"]  # decides over what is taken, not over what it becomes
         table["content_format"] = CONTENT_FORMAT
