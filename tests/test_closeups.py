@@ -254,6 +254,21 @@ def test_eyes_stay_within_the_ball_and_the_mask(eyed: Translator, view: View) ->
     assert float(torch.linalg.vector_norm(last.x - view.x)) <= 1.5 * (1 + 1e-5)
 
 
+def test_eyes_that_stay_as_they_are_have_no_close_up(eyed: Translator, view: View) -> None:
+    photo = read_photo(EXAMPLES / "astronaut.jpg")
+    window = eyed.windows(photo)[0]
+    assert view.eyes is not None
+    (left, _, side), (right, _, _) = view.eyes[0].tolist()
+    middle = window.box[0] + (left + right) / 2 * window.width / window.out_width
+    mask = np.ones(photo.rgb.shape[:2], dtype=bool)
+    mask[:, : round(middle)] = False
+    asked = Asked.by(eyed.domain)
+    seen = look(photo.rgb, window, keep_glasses=False, asked=asked, mask=mask)
+    assert seen.eyes is not None
+    assert not seen.eyes[0, 0].any()
+    assert seen.eyes[0, 1, 2] == pytest.approx(side)
+
+
 def test_windows_without_a_face_have_none(eyed: Translator) -> None:
     photo = read_photo(EXAMPLES / "coffee.jpg")
     options = Options(framing="crop")

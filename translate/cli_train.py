@@ -188,7 +188,7 @@ def eyes(
     ],
     side: Annotated[
         float, typer.Option(min=0.1, max=2, help="Of a square, in widths of the face.")
-    ] = 0.44,
+    ] = 0.47,
     hold_out: Annotated[
         int, typer.Option(min=0, help="Last images of each set that no run trains on.")
     ] = 0,
@@ -219,7 +219,7 @@ def closeup(
     domain: Annotated[Path, typer.Argument(metavar="DOMAIN", help="Folder of the one to get it.")],
     side: Annotated[
         float, typer.Option(min=0.1, max=2, help="Of a square, in widths of the face.")
-    ] = 0.44,
+    ] = 0.47,
 ) -> None:
     """Let a domain of faces draw eyes close up, with another domain's network."""
     from translate.training.attaching import attach

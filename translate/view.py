@@ -147,7 +147,18 @@ def look(
     around = _as_asked(seen, face, asked, None if keep_glasses else worn, head)
     if free is None:
         return around
-    return replace(around, mask=torch.from_numpy(free)[None, None])
+    eyes = None if around.eyes is None else _seen_eyes(around.eyes, free)
+    return replace(around, mask=torch.from_numpy(free)[None, None], eyes=eyes)
+
+
+def _seen_eyes(eyes: Tensor, free: Mask) -> Tensor:
+    """Eyes, (1,2,3), without those whose middle stays as it is, as behind dark lenses."""
+    height, width = free.shape
+    places = cast("list[list[float]]", eyes[0].tolist())
+    kept = [
+        free[min(max(int(y), 0), height - 1), min(max(int(x), 0), width - 1)] for x, y, _ in places
+    ]
+    return eyes * torch.tensor(kept)[None, :, None]
 
 
 def _as_asked(
