@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from translate.closeups import Closeups
 from translate.errors import SettingsError
 from translate.guide import blend
+from translate.options import DEFAULTS, Options
 from translate.translator import Translator
 
 
@@ -61,10 +62,9 @@ class Mixture(Translator):
         )(x)
         return total + self.share * (first.target - ratio * second.target)
 
-    @property
-    def closeups(self) -> Closeups | None:
+    def closeups(self, options: Options = DEFAULTS) -> Closeups | None:
         """The first domain's, where nothing is mixed in."""
-        return super().closeups if self.share == 0 else None
+        return super().closeups(options) if self.share == 0 else None
 
     def _other(self, x: Tensor, halvings: int, member: int | None) -> Tensor:
         """The second domain's energy of the same window at its own size."""

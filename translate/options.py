@@ -119,7 +119,7 @@ class Options:
             step_size=1.0 if self.step_size is None else self.step_size,
             eps=math.inf if self.eps is None else self.eps,
         )
-        replace(checked, **self._bends())
+        replace(checked, **self.bends())
 
     def pgd(self, domain: Domain, height: int, width: int) -> PGD:
         """The descent on a window of this size: lengths grow with √(3HW)."""
@@ -149,7 +149,7 @@ class Options:
             despeckle=own.despeckle * ratio * filtered,
             bare=own.bare * filtered,
             random_start=0.0 if self.seed is None else SEED_RADIUS * math.sqrt(3 * height * width),
-            **self._bends(),
+            **self.bends(),
         )
 
     def how_far(self, domain: Domain) -> Strength:
@@ -175,7 +175,7 @@ class Options:
         """How far faces keep the photo's tone of skin."""
         return domain.face_skin if self.skin_lock is None else self.skin_lock
 
-    def _bends(self) -> dict[str, float]:
+    def bends(self) -> dict[str, float]:
         """What is asked of the shape of moves (`translate.shaping`) against the domain's own."""
         asked = {name: cast("float | None", getattr(self, name)) for name in BENDS}
         return {name: value for name, value in asked.items() if value is not None}

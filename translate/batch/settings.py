@@ -56,7 +56,7 @@ class Settings:
             table["eyes"] = eyes
         closeup = translator.domain.closeup
         if closeup is not None:
-            table["closeup"] = closeup.model_dump(mode="json", include={"side", "pgd"})
+            table["closeup"] = closeup.moves
         table["options"]["strength"] = self.options.how_far(translator.domain)
         del table["options"]["max_pixels"]  # decides over what is taken, not over what it becomes
         table["content_format"] = CONTENT_FORMAT

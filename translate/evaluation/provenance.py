@@ -34,6 +34,7 @@ def provenance(
             "sha256": domain.sha256[WEIGHTS_FILE],
             "size": domain.network.size,
             "pgd": domain.pgd.model_dump(mode="json"),
+            "closeup": domain.closeup and domain.closeup.moves,
             "target": domain.calibration.target,
             "p_data": sorted({images.name for images in domain.p_data}),
             "p_0": sorted({images.name for images in domain.p_0}),

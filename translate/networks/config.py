@@ -121,15 +121,16 @@ class NetworkConfig(BaseModel):
     @property
     def parameters(self) -> int:
         """How many numbers the weights hold; computed without building the network."""
-        if self.arch == "stargan-v2":
-            return stargan_v2_parameters(self.channels, self.coarsest)
-        if self.arch == "resnet50":
-            return resnet50_parameters(self.channels)
         closeup = self.closeup.parameters if self.closeup else 0
         return closeup + self.members * self._each
 
     @property
     def _each(self) -> int:
+        """Of one member."""
+        if self.arch == "stargan-v2":
+            return stargan_v2_parameters(self.channels, self.coarsest)
+        if self.arch == "resnet50":
+            return resnet50_parameters(self.channels)
         total = 0
         pairs = itertools.pairwise(self.channels)
         for (c, following), blocks in zip(pairs, self.depths, strict=True):
