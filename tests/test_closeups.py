@@ -27,7 +27,7 @@ from translate.errors import DomainError, SettingsError
 from translate.image_io import read_photo
 from translate.mixture import Mixture
 from translate.networks.config import NetworkConfig
-from translate.view import Asked, View, gathered, look
+from translate.view import Asked, View, gathered, look, steady
 
 Cli = Callable[..., Result]
 EYES = torch.tensor([[[90.0, 110.0, 66.0], [160.0, 100.0, 66.0]]])
@@ -301,8 +301,8 @@ def test_photos_that_end_early_have_eyes_as_far_as_each_came(eyed: Translator, v
 
 def test_a_blend_has_none(eyed: Translator, tiny_domain: Path, view: View) -> None:
     other = Translator.load(str(tiny_domain), device="cpu", dtype="float32")
-    assert Mixture.of(eyed, other, 0.0).closeups is not None
-    assert Mixture.of(eyed, other, 0.5).closeups is None
+    assert Mixture.of(eyed, other, 0.0).closeups() is not None
+    assert Mixture.of(eyed, other, 0.5).closeups() is None
 
 
 def test_image_and_batch_agree(
@@ -411,3 +411,47 @@ def test_a_run_is_another_with_other_close_ups(eyed: Translator) -> None:
     assert digest(side=0.5) != same
     assert digest(pgd=closeup.pgd.model_copy(update={"steps": 7})) != same
     assert Settings().digest(without_closeups(eyed)) != same
+
+
+def test_what_is_asked_of_moves_holds_for_eyes_too(eyed: Translator, view: View) -> None:
+    eyes = around_eyes(eyed, view)
+    spread = []
+    for options in (Options(), Options(colour_lock=1.0)):
+        *_, (last, _) = eyed.descend(view, options)
+        change = (last.x - view.start)[0][:, eyes]
+        spread.append(float((change - change.mean(dim=0)).abs().mean()))
+    assert spread[1] < 0.8 * spread[0]
+
+
+def test_eyes_of_moving_pictures_do_not_blink(view: View) -> None:
+    assert view.eyes is not None
+    one = view.eyes * torch.tensor([0.0, 1.0])[None, :, None]
+    frames = steady([view, replace(view, eyes=one), view], 1)
+    for frame in frames:
+        assert frame.eyes is not None
+        assert not frame.eyes[0, 0].any()
+        assert torch.equal(frame.eyes[0, 1], view.eyes[0, 1])
+    none = steady([view, replace(view, eyes=None)], 1)
+    assert none[0].eyes is not None
+    assert not none[0].eyes.any()
+
+
+@pytest.mark.parametrize("arch", ["stargan-v2", "resnet50"])
+def test_close_ups_count_among_all_parameters(arch: str) -> None:
+    own = {"stargan-v2": (64, (8, 16, 16, 16, 16)), "resnet50": (32, (4, 8, 16, 32))}[arch]
+    head = "aligned" if arch == "stargan-v2" else "pooled"
+    config = NetworkConfig(arch=arch, size=own[0], channels=own[1], head=head)
+    closeup = NetworkConfig(size=32, channels=(8, 8, 8))
+    both = config.model_copy(update={"closeup": closeup})
+    assert both.parameters == config.parameters + closeup.parameters
+    assert both.weights_limit > config.weights_limit
+
+
+def test_a_model_without_its_close_ups_can_be_kept(folder: Path, tmp_path: Path) -> None:
+    plain = EnergyModel.from_pretrained(folder).with_closeup(None)
+    plain.save_pretrained(tmp_path / "plain")
+    card = read_domain(tmp_path / "plain")
+    assert card.closeup is None
+    assert EnergyModel.from_pretrained(tmp_path / "plain").closeup is None
+    with pytest.raises(DomainError, match="no domain card"):
+        plain.with_closeup(plain).save_pretrained(tmp_path / "other")

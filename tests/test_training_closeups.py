@@ -18,8 +18,10 @@ from safetensors.torch import load_file
 
 from tests.conftest import EXAMPLES, Result, write_domain
 from translate import Options, Translator
-from translate.domain import CARD_FILE, WEIGHTS_FILE, read_domain
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Closeup, Descent, read_domain
+from translate.energy import EnergyModel
 from translate.image_io import read_photo
+from translate.networks.config import NetworkConfig
 from translate.training.drawn_eyes import SIZE, find_drawn_eyes
 
 Cli = Callable[..., Result]
@@ -205,7 +207,7 @@ def test_from_drawings_and_photos_to_a_domain_with_close_ups(
     assert "0.5 of the face wide" in page
     assert "NASA and others" in page
     translator = Translator.load(str(domain), device="cpu")
-    assert translator.closeups is not None
+    assert translator.closeups() is not None
     translator(read_photo(EXAMPLES / "astronaut.jpg").rgb, Options(crop_only=True))
 
     again = tmp_path / "again"  # what is drawn close up by now is no start
@@ -224,6 +226,36 @@ def test_from_drawings_and_photos_to_a_domain_with_close_ups(
     again = load_file(domain / WEIGHTS_FILE)
     assert again.keys() == after.keys()
     assert read_domain(domain).closeup != card.closeup
+
+
+def test_close_ups_of_close_ups_leave_the_domain_as_it_is(
+    cli: Cli, tmp_path: Path, folder_with: Path
+) -> None:
+    other = faces(tmp_path / "other")
+    before = {file.name: file.read_bytes() for file in other.iterdir()}
+    done = cli("closeup", folder_with, other)
+    assert done.code == 2
+    assert "cannot be the close-ups" in done.err
+    bare = write_domain(tmp_path / "bare", size=32)  # of hand: no export tells of it
+    done = cli("closeup", bare, other)
+    assert done.code == 2
+    assert "was not written by translate export" in done.err
+    assert {file.name: file.read_bytes() for file in other.iterdir()} == before
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.fixture
+def folder_with(tmp_path: Path) -> Path:
+    """A domain of faces that has close-ups."""
+    torch.manual_seed(5)
+    own = EnergyModel(NetworkConfig(size=64, channels=(8, 16, 16, 16)))
+    model = own.with_closeup(EnergyModel(NetworkConfig(size=32, channels=(8, 8, 8))))
+    card = read_domain(faces(tmp_path / "without"))
+    closeup = Closeup(side=0.4, pgd=Descent(steps=3, step_size=1.0))
+    model.save_pretrained(
+        tmp_path / "with", card=card.model_copy(update={"format": 16, "closeup": closeup})
+    )
+    return tmp_path / "with"
 
 
 def test_what_does_not_go_together_is_one_sentence(cli: Cli, tmp_path: Path, sets: Path) -> None:
@@ -263,3 +295,27 @@ def test_what_does_not_go_together_is_one_sentence(cli: Cli, tmp_path: Path, set
     )
     assert done.code == 2
     assert "none" in done.err
+    (photos / "broken.png").write_bytes(b"no picture")
+    done = cli(
+        "eyes",
+        tmp_path / "faces",
+        tmp_path / "out",
+        "--target",
+        sets / "drawn.zip",
+        "--photos",
+        photos,
+    )
+    assert done.code == 2
+    assert "broken.png: not a readable photo" in done.err
+    (tmp_path / "file").write_text("")
+    done = cli(
+        "eyes",
+        tmp_path / "faces",
+        tmp_path / "file",
+        "--target",
+        sets / "drawn.zip",
+        "--photos",
+        photos,
+    )
+    assert done.code == 2
+    assert "no folder can be made there" in done.err

@@ -196,10 +196,12 @@ def eyes(
     dtype: Dtype = "auto",
 ) -> None:
     """Cut squares around eyes out of targets and photos, for a network that draws them close up."""
-    from translate.training.eye_sets import write_starts, write_targets
+    from translate.training.eye_sets import check_set, write_starts, write_targets
     from translate.translator import Translator
 
     translator = Translator.load(domain, device=device, dtype=dtype)
+    for path in photos:
+        check_set(path)
     targets = write_targets(target, out, hold_out=hold_out)
     print(f"{out / 'eyes.zip'}: {targets.total} targets, the last {targets.held_out} held out")
     paths = [(path, hold_out) for path in photos]
@@ -217,35 +219,16 @@ def eyes(
 def closeup(
     eyes: Annotated[str, typer.Argument(metavar="EYES", help="Domain that draws eyes.")],
     domain: Annotated[Path, typer.Argument(metavar="DOMAIN", help="Folder of the one to get it.")],
-    recipe: Annotated[
-        str, typer.Option(help="Recipe of DOMAIN: its walk, and images to measure it on.")
-    ],
-    data: Annotated[Path, typer.Option(help="Folder that the recipe's paths start from.")] = Path(),
     side: Annotated[
         float, typer.Option(min=0.1, max=2, help="Of a square, in widths of the face.")
     ] = 0.47,
-    after: Annotated[
-        float, typer.Option(min=0, max=0.99, help="After which share of the moves it comes.")
-    ] = 0.5,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
 ) -> None:
     """Let a domain of faces draw eyes close up, with another domain's network."""
     from translate.training.attaching import attach
-    from translate.training.config import load_recipe
 
-    card = attach(
-        eyes,
-        domain,
-        load_recipe(recipe),
-        side=side,
-        after=after,
-        data_root=data,
-        device=device,
-        dtype=dtype,
-    )
-    share = card.metrics["share_at_or_below_data_median"]
-    print(f"{domain}: close-ups of {eyes}; {100 * share:.0f} % reach the target")
+    card = attach(eyes, domain, side=side)
+    assert card.closeup is not None
+    print(f"{domain}: close-ups of {eyes}, {card.closeup.pgd.in_words}")
 
 
 def _train(trainer: Trainer, session: Session) -> None:

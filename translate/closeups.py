@@ -1,5 +1,4 @@
-"""Eyes close up: on the way of a face the squares around its eyes walk, each with a network that
-sees no more.
+"""Eyes close up: the squares around a face's eyes walk on, each with a network that sees no more.
 
 To a network of whole faces an eye is a few pixels of many, and what it draws there is strokes that
 mean one. In a close-up it is the whole picture. The photo's own eye is put back into the drawing
@@ -13,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -21,7 +21,8 @@ from torch.nn import functional as F
 from translate.domain import Descent
 from translate.guide import ScaledEnergy, seen_from
 from translate.options import own_pgd
-from translate.pgd import Retouch, Run, attack
+from translate.pgd import Run, attack
+from translate.pgd_settings import PGD
 from translate.shaping import TINY
 
 # Radii in halves of a square's side:
@@ -50,27 +51,41 @@ class Closeups:
     bends: Mapping[str, float] = field(default_factory=dict[str, float])
     run: Run | None = None
 
-    def __call__(self, x: Tensor, start: Tensor, eyes: Tensor) -> Tensor:
-        """A batch with its eyes drawn close up, each image by itself.
+    def __call__(self, x: Tensor, start: Tensor, eyes: Tensor, share: Tensor | float) -> Tensor:
+        """A batch with its eyes drawn close up, each image its own way.
 
         Args:
             x: (N,3,h,w) float32 in [0,1], a state of a walk.
             start: (N,3,h,w) float32 in [0,1], what that set out from.
             eyes: (N,2,3), of the left and the right one x, y and the side of the square around it,
                 in pixels; a side of 0 is no eye.
+            share: how much of the whole walk, in [0,1]; one number or (N,), which the host reads.
 
         Returns:
             (N,3,h,w) float32 in [0,1].
         """
+        if not isinstance(share, Tensor):
+            count = round(share * self.descent.steps)
+            return self._drawn(x, start, eyes, count) if count else x
+        result = x.clone()
+        counts = cast("list[int]", share.mul(self.descent.steps).round().int().tolist())
+        for count in sorted(set(counts) - {0}):
+            chosen = [i for i, own in enumerate(counts) if own == count]
+            result[chosen] = self._drawn(x[chosen], start[chosen], eyes[chosen], count)
+        return result
+
+    def _drawn(self, x: Tensor, start: Tensor, eyes: Tensor, count: int) -> Tensor:
         drawing, photo = (squares(part, eyes, self.size) for part in (x, start))
         own = replace(own_pgd(self.descent, self.size, self.size), **self.bends)
+        walked = grafted(drawing, photo)
         guide = seen_from(self.energy, self.descent.halvings)
-        walked = attack(self.energy, grafted(drawing, photo), own, guide=guide, run=self.run)
-        return put_back(x, walked, eyes)
+        pgd = part_of(own, count)
+        return put_back(x, attack(self.energy, walked, pgd, guide=guide, run=self.run), eyes)
 
-    def before(self, index: int, start: Tensor, eyes: Tensor) -> Retouch:
-        """The same, of a walk that it comes into before a move."""
-        return Retouch(index, lambda x: self(x, start, eyes))
+
+def part_of(pgd: PGD, count: int) -> PGD:
+    """The first moves of a walk."""
+    return replace(pgd, steps=count, decay=pgd.decay * count / pgd.steps)
 
 
 def squares(x: Tensor, eyes: Tensor, size: int) -> Tensor:

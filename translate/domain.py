@@ -174,15 +174,13 @@ class Closeup(BaseModel):
 
     Attributes:
         side: of a square, in widths of the face.
-        after: after which share of the moves to strength 1.0 they come, in [0,1).
-        pgd: their walk.
+        pgd: their walk at strength 1.0.
         p_data, p_0, training, metrics: as of a `Domain`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     side: float = Field(gt=0, le=2)
-    after: float = Field(ge=0, lt=1)
     pgd: Descent
     p_data: tuple[Images, ...] = ()
     p_0: tuple[Images, ...] = ()
@@ -191,12 +189,8 @@ class Closeup(BaseModel):
 
     @property
     def moves(self) -> dict[str, Any]:
-        """What decides what it draws, as plain data."""
-        return self.model_dump(mode="json", include={"side", "after", "pgd"})
-
-    def index(self, steps: int) -> int:
-        """Before which move of that many they come."""
-        return min(round(self.after * steps), max(steps - 1, 0))
+        """What decides what they draw, as plain data."""
+        return self.model_dump(mode="json", include={"side", "pgd"})
 
 
 class Domain(BaseModel):

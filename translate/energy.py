@@ -84,11 +84,15 @@ class EnergyModel(nn.Module):
         return model
 
     def with_closeup(self, closeup: EnergyModel | None) -> EnergyModel:
-        """A copy with another network of close-ups, or none."""
+        """A copy with another network of close-ups and no card, or without one."""
         model = copy.deepcopy(self)
         model.closeup = copy.deepcopy(closeup)
         config = None if closeup is None else closeup.config
         model.config = self.config.model_copy(update={"closeup": config})
+        if closeup is not None or model.card is None:
+            model.card = None  # it knows no such close-ups
+        else:
+            model.card = model.card.model_copy(update={"closeup": None, "network": model.config})
         return model
 
     def logit(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:

@@ -31,19 +31,6 @@ Run = Callable[..., tuple[Tensor, Tensor]]  # a `_Move` and the tensors that it 
 
 
 @dataclass(frozen=True, slots=True)
-class Retouch:
-    """What else happens to a picture on the way.
-
-    Attributes:
-        index: of the move that it comes before.
-        change: (N,3,H,W) in [0,1] -> the same, each picture by itself.
-    """
-
-    index: int
-    change: Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One state of the descent; `index` 0 is the source itself.
 
@@ -69,7 +56,6 @@ def descend(
     guide: Guide | None = None,
     mask: Tensor | None = None,
     shift: Tensor | None = None,
-    retouch: Retouch | None = None,
     bare: Tensor | None = None,
     sky: Tensor | None = None,
     dark: Tensor | None = None,
@@ -92,8 +78,6 @@ def descend(
         mask: bool, broadcastable to source; pixels where it is False stay bit-equal.
         shift: broadcastable to source; added to the picture that the first move sets out from, as
             far as ball, box and mask let it.
-        retouch: before a move the picture that it sets out from is what this makes of it, as far as
-            ball, box and mask let it.
         bare: (N,1,H,W) in [0,1], where nothing is to be drawn: see `PGD.bare`.
         sky: (N,1,H,W) in [0,1], where there is sky: see `PGD.sky`.
         dark: (N,1,H,W) in [0,1], where something stays dark: see `PGD.dark`.
@@ -126,8 +110,6 @@ def descend(
             place = x
             if index == 0 and shift is not None:
                 place = _project(x + shift, source, pgd, mask)
-            if retouch is not None and index == retouch.index:
-                place = _project(retouch.change(place), source, pgd, mask)
             move = _Move(energy, followed, pgd.at(index), asked and place is x, tuple(maps))
             length = _length(x, pgd, index)
             value, moved = run(move, place, source, length, *masks, *maps.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -32,7 +32,8 @@ from translate.image_io import (
 from translate.masking import Mask, check_mask
 from translate.matting import prepare_matting
 from translate.options import DEFAULTS, Options
-from translate.pgd import Retouch, Step, descend
+from translate.pgd import Step, descend, project_ball
+from translate.pgd_settings import PGD
 from translate.replay import Replay
 from translate.view import Asked, View, gathered, look
 
@@ -143,8 +144,8 @@ class Translator:
             photo: see `__call__`.
             options: how far and where.
             mask: (H,W) bool of the upright photo; where it is False, pixels stay bit-equal.
-            measured: whether energies between the first and the last frame are wanted: a third of
-                the time.
+            measured: whether energies between the first and the last frame are wanted, and
+                close-ups in them: a third of the time.
 
         Yields:
             Frames from the start to the result, at least one.
@@ -218,7 +219,8 @@ class Translator:
             measured: see `translate.pgd.descend`.
 
         Yields:
-            States and whether no other follows.
+            States and whether no other follows; with close-ups in those that are measured, and in
+            the last. Energies and distances are of the walk alone.
         """
         height, width = seen.x.shape[-2:]
         self.domain.network.check_shape(height, width)
@@ -237,6 +239,7 @@ class Translator:
         shift = None
         if seen.shift is not None:
             shift = seen.shift * min(1.0, options.share(self.domain) * own.steps)
+        active: list[Tensor] = []  # of the states before, where walks end early
         for step in descend(
             self.energy,
             x,
@@ -244,7 +247,6 @@ class Translator:
             guide=guide,
             mask=seen.mask,
             shift=shift,
-            retouch=self._retouch(seen, shift, options, pgd.steps),
             bare=seen.bare,
             sky=seen.sky,
             dark=seen.dark,
@@ -254,9 +256,41 @@ class Translator:
             run=self._replay,
         ):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
+            if measured or last:
+                step = self._close_up(step, seen, shift, pgd, active, options)
             yield step, last
             if last:
                 return
+            if stop is not None:
+                active.append(step.active)
+
+    def _close_up(
+        self,
+        step: Step,
+        seen: View,
+        shift: Tensor | None,
+        pgd: PGD,
+        active: Sequence[Tensor],
+        options: Options,
+    ) -> Step:
+        """The state with the close-ups as far on their way as the walk is on its own; `active`: of
+        the states before, where some may have ended."""
+        closeups = self.closeups(options)
+        if closeups is None or seen.eyes is None:
+            return step
+        height, width = seen.x.shape[-2:]
+        whole = self.domain.pgd.travel * math.sqrt(height * width) / self.domain.network.size
+        lengths = [pgd.length(index) / whole for index in range(step.index)]
+        share: Tensor | float = min(sum(lengths), 1.0)
+        if active:
+            moved = (each * length for each, length in zip(active, lengths, strict=True))
+            share = torch.stack(list(moved)).sum(dim=0).clamp_max(1.0)
+        start = seen.x if shift is None else (seen.x + shift).clamp(0.0, 1.0)
+        x = closeups(step.x, start, seen.eyes, share)
+        if seen.mask is not None:
+            x = torch.where(seen.mask, x, step.x)
+        x = project_ball(x, seen.x, pgd.eps, pgd.norm).clamp(0.0, 1.0)
+        return replace(step, x=x)
 
     def windows(self, photo: Photo, options: Options = DEFAULTS) -> tuple[Window, ...]:
         """Where in the photo the network looks: one place, or every face, the largest first.
@@ -280,7 +314,7 @@ class Translator:
         )
 
     def closeups(self, options: Options = DEFAULTS) -> Closeups | None:
-        """What draws eyes on the way, if anything does."""
+        """What draws eyes after a walk, if anything does."""
         closeup, network = self.domain.closeup, self.domain.network.closeup
         if closeup is None or network is None:
             return None
@@ -291,16 +325,6 @@ class Translator:
             bends=options.bends(),
             run=self._replay,
         )
-
-    def _retouch(
-        self, seen: View, shift: Tensor | None, options: Options, steps: int
-    ) -> Retouch | None:
-        closeup, closeups = self.domain.closeup, self.closeups(options)
-        if closeup is None or closeups is None or seen.eyes is None:
-            return None
-        start = seen.x if shift is None else (seen.x + shift).clamp(0.0, 1.0)
-        whole = self.domain.pgd.steps if options.steps is None else steps
-        return closeups.before(closeup.index(whole), start, seen.eyes)
 
     def score(self, photo: Source | Photo, options: Options = DEFAULTS) -> Score:
         """How in-domain a photo is, without changing it."""

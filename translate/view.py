@@ -222,7 +222,7 @@ def _lighter(rgb: Pixels, face: Face, worn: Mask | None) -> Floats | None:
 
 def steady(views: Sequence[View], windows: int) -> list[View]:
     """Frames of a moving picture, where glasses stay in all of them or in none, and skies are held
-    in all or in none: none blinks.
+    in all or in none, and each eye is drawn close up in all or in none: none blinks.
 
     Args:
         views: frame by frame, of as many windows each.
@@ -231,14 +231,22 @@ def steady(views: Sequence[View], windows: int) -> list[View]:
     frames = [views[i::windows] for i in range(windows)]
     worn = [all(view.mask is not None for view in each) for each in frames]
     seen = [all(view.sky is not None and view.sky.any() for view in each) for each in frames]
+    drawn = [_in_all([view.eyes for view in each]) for each in frames]
     return [
         replace(
             view,
             mask=view.mask if worn[index % windows] else None,
             sky=view.sky if seen[index % windows] else None,
+            eyes=None if view.eyes is None else view.eyes * drawn[index % windows],
         )
         for index, view in enumerate(views)
     ]
+
+
+def _in_all(eyes: Sequence[Tensor | None]) -> Tensor:
+    """Which eye of (1,2,3) each is one in all of them: (1,2,1) of 0 and 1."""
+    sides = [torch.zeros(1, 2, 1) if each is None else each[..., 2:] for each in eyes]
+    return (torch.cat(sides) > 0).all(dim=0, keepdim=True).float()
 
 
 def gathered(views: Sequence[View]) -> View:

@@ -78,6 +78,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     notes = [n for n in (no_features, no_lpips) if n] + list(features.notes if features else ())
     domain = translator.domain
     asked = Asked.by(domain) if request.kind == "translation" else NOTHING
+    closeup, asked = asked.closeup > 0, asked._replace(closeup=0.0)  # as inks and tones come after
     if asked.relit:
         notes.append("walks set out from skin in even light where a face is found, as in photos")
     if asked.eyes > 1:
@@ -88,8 +89,8 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         notes.append("hair and mouths stay dark where a face is found, as in photos")
     if asked.sky:
         notes.append("skies change as one where they are found, as in photos")
-    if asked.closeup > 0:
-        notes.append("eyes are drawn close up after the walk where a face is found, as in photos")
+    if closeup:
+        notes.append("measured is the walk; in photos eyes are drawn close up after it")
     sets = {"source": request.source, "target": request.target}
     if request.training is not None:
         sets["training"] = request.training

@@ -15,7 +15,6 @@ from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from translate.calibration import quantiles
-from translate.closeups import Closeups
 from translate.device import autocast, placed
 from translate.domain import (
     CARD_FILE,
@@ -111,7 +110,7 @@ def export(
     size = model.config.size
     recipe, stage = recipe or saved.recipe, saved.position.stage
     if recipe is not saved.recipe:
-        stage = last_stage_of(recipe, size)
+        stage = _last_stage_of(recipe, size)
 
     def held_out(source: Source) -> Tensor:
         square = FaceSquare.of(recipe)
@@ -129,12 +128,12 @@ def export(
     data_energy = torch.cat([energy(x.to(device)).cpu() for x in batches(data, BATCH)])
     descent = recipe.descent_at(stage)
     asked = Asked.of(descent, relit=recipe.face_relit, eyes=recipe.face_eyes)
-    measured = walk_held_out(energy, source, descent, model.config.members, device, asked)
+    measured = _walk(energy, source, descent, model.config.members, device, asked)
     calibration = Calibration(data=quantiles(data_energy), source=quantiles(measured.energy[0]))
     reached = (measured.energy <= calibration.target).float().mean(dim=1)
     enough = (reached >= recipe.sample_reach).nonzero()
     steps = max(1, int(enough[0])) if len(enough) else recipe.sample_steps
-    metrics = metrics_of(measured, steps, data_energy, reached, len(source))
+    metrics = _metrics(measured, steps, data_energy, reached, len(source))
 
     out.mkdir(parents=True, exist_ok=True)
     weights = {k: v.contiguous().cpu() for k, v in weights.items()}
@@ -183,8 +182,7 @@ def export(
     return domain
 
 
-def last_stage_of(recipe: Recipe, size: int) -> int:
-    """Index of a recipe's last stage of a size. Raises `TrainingError`: there is none."""
+def _last_stage_of(recipe: Recipe, size: int) -> int:
     for stage in reversed(range(len(recipe.stages))):
         if recipe.stages[stage].size == size:
             return stage
@@ -252,26 +250,14 @@ def _joined(first: EnergyModel, others: EnergyModel) -> EnergyModel:
     return model
 
 
-def walk_held_out(
+def _walk(
     energy: ScaledEnergy,
     source: Tensor,
     descent: Descent,
     members: int,
     device: torch.device,
     asked: Asked,
-    closeups: tuple[int, Closeups] | None = None,
 ) -> Walk:
-    """Photos on their way into the domain.
-
-    Args:
-        energy: of all members.
-        source: (N,3,size,size) float32 in [0,1], on the CPU.
-        descent: settings.
-        members: of the energy.
-        device: to measure on.
-        asked: of the photos.
-        closeups: what draws eyes, and before which move.
-    """
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure as ssim
     except ImportError:
@@ -283,11 +269,7 @@ def walk_held_out(
     similar = torch.zeros(descent.steps + 1)
     for batch in batches(source, BATCH):
         x = placed(batch, device)
-        seen, retouch = look_at(x, asked), None
-        if closeups is not None and seen.eyes is not None:
-            index, drawing = closeups
-            retouch = drawing.before(index, seen.start, seen.eyes)
-        states = list(walk(energy, seen, descent, members, retouch))
+        states = list(walk(energy, look_at(x, asked), descent, members))
         energies.append(torch.stack([s.energy for s in states]).cpu())
         distances.append(torch.stack([s.distance for s in states]).cpu())
         values = [cast("Tensor", ssim(s.x, x, data_range=1.0)) for s in states]
@@ -295,12 +277,9 @@ def walk_held_out(
     return Walk(energy=torch.cat(energies, 1), distance=torch.cat(distances, 1), ssim=similar)
 
 
-def metrics_of(
+def _metrics(
     walk: Walk, steps: int, data_energy: Tensor, reached: Tensor, count: int
 ) -> dict[str, object]:
-    """Figures of a card: of a walk of so many steps, its `count` photos, those that have `reached`
-    the median after each, and held-out target images."""
-
     def rounded(x: Tensor) -> float:
         return round(float(x), 3)
 

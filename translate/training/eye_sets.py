@@ -19,7 +19,7 @@ from torch import Tensor
 from translate.closeups import grafted, squares
 from translate.errors import InputError, TrainingError
 from translate.files import atomic_path
-from translate.image_io import read_photo, to_array, to_tensor
+from translate.image_io import Photo, read_photo, to_array, to_tensor
 from translate.imageset import Reader, decoded, open_images
 from translate.options import Options
 from translate.training.drawn_eyes import SIZE, find_drawn_eyes
@@ -40,6 +40,11 @@ class Count(NamedTuple):
     held_out: int
 
 
+def check_set(path: Path) -> None:
+    """Raise `TrainingError` unless that is a folder or zip of images."""
+    _open(path)
+
+
 def write_targets(path: Path, out: Path, *, hold_out: int) -> Count:
     """Eyes of target images, `eyes.zip`.
 
@@ -52,7 +57,10 @@ def write_targets(path: Path, out: Path, *, hold_out: int) -> Count:
         TrainingError: there are no such images.
     """
     names, read = _open(path)
-    pictures = list(decoded(path, names, read, SIZE))
+    try:
+        pictures = list(decoded(path, names, read, SIZE))
+    except InputError as error:
+        raise TrainingError(str(error)) from None
     kept: list[Tensor] = []
     held_out = 0
     for index, eyes in enumerate(find_drawn_eyes(pictures)):
@@ -94,7 +102,7 @@ def write_starts(
         names, read = _open(path)
         for first in range(0, len(names), BATCH):
             some = names[first : first + BATCH]
-            seen = _eyes_of(plain, [read(name) for name in some], side)
+            seen = _eyes_of(plain, [_photo(path, name, read) for name in some], side)
             for index, eyes in seen.items():
                 held_out = first + index >= len(names) - hold_out
                 for name, square in zip(kept, eyes, strict=True):
@@ -108,15 +116,13 @@ def write_starts(
 
 
 def _eyes_of(
-    translator: Translator, files: list[bytes], side: float
+    translator: Translator, photos: list[Photo], side: float
 ) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
     """Squares (2,3,PIXELS,PIXELS) around the eyes of those photos that show a face."""
     options = Options(crop_only=True)
     asked = Asked.by(translator.domain, options)._replace(closeup=side * ROOM)
     views: dict[int, View] = {}
-    for index, data in enumerate(files):
-        with Image.open(io.BytesIO(data)) as image:
-            photo = read_photo(image)
+    for index, photo in enumerate(photos):
         window = translator.windows(photo, options)[0]
         if window.face is not None and window.usable:
             views[index] = look(photo.rgb, window, keep_glasses=False, asked=asked)
@@ -131,6 +137,14 @@ def _eyes_of(
     return {i: (start[p], walked[p], graft[p]) for i, p in zip(views, pairs, strict=True)}
 
 
+def _photo(path: Path, name: str, read: Reader) -> Photo:
+    try:
+        with Image.open(io.BytesIO(read(name))) as image:
+            return read_photo(image)
+    except Exception as error:  # decoders raise all kinds
+        raise TrainingError(f"{path}: {name}: not a readable photo ({error}); remove it") from None
+
+
 def _open(path: Path) -> tuple[list[str], Reader]:
     try:
         return open_images(path)
@@ -140,7 +154,10 @@ def _open(path: Path) -> tuple[list[str], Reader]:
 
 def _write(file: Path, parts: Iterable[Tensor]) -> int:
     """(n,3,PIXELS,PIXELS) each, as one zip of PNG files; how many."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{file.parent}: no folder can be made there ({error})") from None
     total = 0
     with atomic_path(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for pixels in (pixels for part in parts for pixels in to_array(part)):

@@ -15,7 +15,7 @@ from translate.grid import image_grid
 from translate.guide import ScaledEnergy, seen_from
 from translate.image_io import write_image
 from translate.options import own_pgd
-from translate.pgd import Retouch, Step, descend
+from translate.pgd import Step, descend
 from translate.view import NOTHING, Asked, View, look_at
 
 
@@ -24,7 +24,6 @@ def walk(
     seen: View,
     descent: Descent,
     members: int = 1,
-    retouch: Retouch | None = None,
 ) -> Iterator[Step]:
     """The descent of a recipe, as the program walks it later.
 
@@ -33,7 +32,6 @@ def walk(
         seen: on the model's device.
         descent: settings.
         members: of the energy.
-        retouch: see `translate.pgd.descend`.
     """
     pgd = own_pgd(descent, *seen.x.shape[-2:])
     guide = seen_from(
@@ -49,7 +47,6 @@ def walk(
         pgd,
         guide=guide,
         shift=seen.shift,
-        retouch=retouch,
         bare=seen.bare,
         sky=seen.sky,
         dark=seen.dark,
