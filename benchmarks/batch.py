@@ -37,8 +37,9 @@ from translate.batch.pipeline import Pipeline
 from translate.batch.session import Request, Session, open_session
 from translate.batch.settings import Settings
 from translate.batch.workshop import Workshop
+from translate.card_parts import Calibration, Descent
 from translate.device import pick_device, pick_dtype
-from translate.domain import Calibration, Descent, Domain
+from translate.domain import Domain
 from translate.energy import EnergyModel
 from translate.hub import bundled_domains
 from translate.networks.config import NetworkConfig

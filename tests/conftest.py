@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 
 from tests.site import Site, run_site
 from translate import Translator, pasting
-from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, Domain
+from translate.card_parts import Calibration, Descent
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain
 from translate.energy import EnergyModel
 from translate.networks.config import NetworkConfig
 

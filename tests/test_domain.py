@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import write_domain
 from tests.limits import memory_within
 from translate import DomainError, EnergyModel, Translator
-from translate.domain import CARD_FILE, WEIGHTS_FILE, Calibration, Descent, read_domain
+from translate.card_parts import Calibration, Descent
+from translate.domain import CARD_FILE, WEIGHTS_FILE, read_domain
 from translate.hub import bundled_domains, find_domain, open_domain
 from translate.options import own_pgd
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from translate import pgd as engine
-from translate.domain import Descent
+from translate.card_parts import Descent
 from translate.errors import SettingsError
 from translate.guide import blend, seen_from
 from translate.pgd import attack, descend

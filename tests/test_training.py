@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from translate import translator as translator_module
-from translate.domain import Descent
+from translate.card_parts import Descent
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.framing import FaceSquare, extract, find_window

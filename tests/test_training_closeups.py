@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 
 from tests.conftest import EXAMPLES, Result, write_domain
 from translate import Options, Translator
-from translate.domain import CARD_FILE, WEIGHTS_FILE, Closeup, Descent, read_domain
+from translate.card_parts import Closeup, Descent
+from translate.domain import CARD_FILE, WEIGHTS_FILE, read_domain
 from translate.energy import EnergyModel
 from translate.image_io import read_photo
 from translate.networks.config import NetworkConfig
@@ -273,49 +274,17 @@ def test_what_does_not_go_together_is_one_sentence(cli: Cli, tmp_path: Path, set
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (90, 90), "grey").save(photos / "grey.png")
-    done = cli(
-        "eyes",
-        tmp_path / "faces",
-        tmp_path / "out",
-        "--target",
-        sets / "drawn.zip",
-        "--photos",
-        photos,
-    )
-    assert done.code == 2
-    assert "no photo that is not held out shows a face" in done.err
-    done = cli(
-        "eyes",
-        tmp_path / "faces",
-        tmp_path / "out",
-        "--target",
-        tmp_path / "none",
-        "--photos",
-        photos,
-    )
-    assert done.code == 2
-    assert "none" in done.err
+
+    def refused(out: str, target: Path, words: str) -> None:
+        done = cli(
+            "eyes", tmp_path / "faces", tmp_path / out, "--target", target, "--photos", photos
+        )
+        assert done.code == 2
+        assert words in done.err
+
+    refused("out", sets / "drawn.zip", "no photo that is not held out shows a face")
+    refused("out", tmp_path / "none", "none: no such folder or zip")
     (photos / "broken.png").write_bytes(b"no picture")
-    done = cli(
-        "eyes",
-        tmp_path / "faces",
-        tmp_path / "out",
-        "--target",
-        sets / "drawn.zip",
-        "--photos",
-        photos,
-    )
-    assert done.code == 2
-    assert "broken.png: not a readable photo" in done.err
+    refused("out", sets / "drawn.zip", "broken.png: not a readable photo")
     (tmp_path / "file").write_text("")
-    done = cli(
-        "eyes",
-        tmp_path / "faces",
-        tmp_path / "file",
-        "--target",
-        sets / "drawn.zip",
-        "--photos",
-        photos,
-    )
-    assert done.code == 2
-    assert "no folder can be made there" in done.err
+    refused("file", sets / "drawn.zip", "no folder can be made there")

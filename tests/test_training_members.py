@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from translate.domain import Descent
+from translate.card_parts import Descent
 from translate.energy import EnergyModel
 from translate.errors import TrainingError
 from translate.networks.config import NetworkConfig

@@ -20,7 +20,7 @@ from translate import (
     faces,
     segmenting,
 )
-from translate.domain import Descent
+from translate.card_parts import Descent
 from translate.energy import EnergyModel
 from translate.networks.config import NetworkConfig
 from translate.options import BENDS

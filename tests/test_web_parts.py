@@ -21,7 +21,7 @@ from PIL import Image
 import translate.frame as frame_module
 from tests.conftest import EXAMPLES, pixels, write_domain
 from translate import Options, Translator
-from translate.domain import Calibration
+from translate.card_parts import Calibration
 from translate.errors import DomainError, InputError, SettingsError
 from translate.image_io import read_photo
 from translate.ui import archive, translating

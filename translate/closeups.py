@@ -9,7 +9,7 @@ size, place and colour. The right eye is seen in a mirror, so a network learns l
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import cast
@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.domain import Descent
+from translate.card_parts import Descent
 from translate.guide import ScaledEnergy, seen_from
 from translate.options import own_pgd
-from translate.pgd import Run, attack
+from translate.pgd import Run, Step, attack, project_ball
 from translate.pgd_settings import PGD
 from translate.shaping import TINY
 
@@ -81,6 +81,46 @@ class Closeups:
         guide = seen_from(self.energy, self.descent.halvings)
         pgd = part_of(own, count)
         return put_back(x, attack(self.energy, walked, pgd, guide=guide, run=self.run), eyes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CloseUp:
+    """Close-ups of the states of one walk.
+
+    Attributes:
+        closeups: of the domain.
+        source, start: (N,3,h,w) float32 in [0,1], the pictures, and what the walk set out from.
+        eyes: (N,2,3), see `Closeups`.
+        mask: (N,1,h,w) bool, False where pixels stay as they are; None where all may change.
+        pgd: of the walk, whose ball holds for eyes, too.
+        travel: L2 length of all moves to strength 1 on pictures of this size.
+    """
+
+    closeups: Closeups
+    source: Tensor
+    start: Tensor
+    eyes: Tensor
+    mask: Tensor | None
+    pgd: PGD
+    travel: float
+
+    def __call__(self, step: Step, active: Sequence[Tensor] = ()) -> Step:
+        """The state with close-ups as far on their way as the walk is on its own.
+
+        Args:
+            step: of the walk.
+            active: `Step.active` of all states before, where some images may have ended.
+        """
+        lengths = [self.pgd.length(index) / self.travel for index in range(step.index)]
+        share: Tensor | float = min(sum(lengths), 1.0)
+        if active:
+            moved = [each * length for each, length in zip(active, lengths, strict=True)]
+            share = torch.stack(moved).sum(dim=0).clamp_max(1.0)
+        x = self.closeups(step.x, self.start, self.eyes, share)
+        if self.mask is not None:
+            x = torch.where(self.mask, x, step.x)
+        x = project_ball(x, self.source, self.pgd.eps, self.pgd.norm).clamp(0.0, 1.0)
+        return replace(step, x=x)
 
 
 def part_of(pgd: PGD, count: int) -> PGD:

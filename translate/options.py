@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
-from translate.domain import LARGEST_EYES, TONE, Descent, Domain
+from translate.card_parts import Descent
+from translate.domain import LARGEST_EYES, TONE, Domain
 from translate.errors import SettingsError
 from translate.framing import Faces, Framing
 from translate.image_io import DEFAULT_MAX_PIXELS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from translate.closeups import Closeups
+from translate.closeups import CloseUp, Closeups
 from translate.device import autocast, pick_device, pick_dtype
 from translate.domain import Domain
 from translate.energy import EnergyModel, load_energy_model
@@ -32,7 +32,7 @@ from translate.image_io import (
 from translate.masking import Mask, check_mask
 from translate.matting import prepare_matting
 from translate.options import DEFAULTS, Options
-from translate.pgd import Step, descend, project_ball
+from translate.pgd import Step, descend
 from translate.pgd_settings import PGD
 from translate.replay import Replay
 from translate.view import Asked, View, gathered, look
@@ -239,6 +239,7 @@ class Translator:
         shift = None
         if seen.shift is not None:
             shift = seen.shift * min(1.0, options.share(self.domain) * own.steps)
+        close_up = self._close_up(seen, shift, pgd, options)
         active: list[Tensor] = []  # of the states before, where walks end early
         for step in descend(
             self.energy,
@@ -256,8 +257,8 @@ class Translator:
             run=self._replay,
         ):
             last = step.index == pgd.steps or (stop is not None and not step.active.any())
-            if measured or last:
-                step = self._close_up(step, seen, shift, pgd, active, options)
+            if close_up is not None and (measured or last):
+                step = close_up(step, active)
             yield step, last
             if last:
                 return
@@ -265,32 +266,22 @@ class Translator:
                 active.append(step.active)
 
     def _close_up(
-        self,
-        step: Step,
-        seen: View,
-        shift: Tensor | None,
-        pgd: PGD,
-        active: Sequence[Tensor],
-        options: Options,
-    ) -> Step:
-        """The state with the close-ups as far on their way as the walk is on its own; `active`: of
-        the states before, where some may have ended."""
+        self, seen: View, shift: Tensor | None, pgd: PGD, options: Options
+    ) -> CloseUp | None:
+        """What draws the eyes of states of these windows, if anything does."""
         closeups = self.closeups(options)
         if closeups is None or seen.eyes is None:
-            return step
+            return None
         height, width = seen.x.shape[-2:]
-        whole = self.domain.pgd.travel * math.sqrt(height * width) / self.domain.network.size
-        lengths = [pgd.length(index) / whole for index in range(step.index)]
-        share: Tensor | float = min(sum(lengths), 1.0)
-        if active:
-            moved = (each * length for each, length in zip(active, lengths, strict=True))
-            share = torch.stack(list(moved)).sum(dim=0).clamp_max(1.0)
-        start = seen.x if shift is None else (seen.x + shift).clamp(0.0, 1.0)
-        x = closeups(step.x, start, seen.eyes, share)
-        if seen.mask is not None:
-            x = torch.where(seen.mask, x, step.x)
-        x = project_ball(x, seen.x, pgd.eps, pgd.norm).clamp(0.0, 1.0)
-        return replace(step, x=x)
+        return CloseUp(
+            closeups=closeups,
+            source=seen.x,
+            start=seen.x if shift is None else (seen.x + shift).clamp(0.0, 1.0),
+            eyes=seen.eyes,
+            mask=seen.mask,
+            pgd=pgd,
+            travel=self.domain.pgd.travel * math.sqrt(height * width) / self.domain.network.size,
+        )
 
     def windows(self, photo: Photo, options: Options = DEFAULTS) -> tuple[Window, ...]:
         """Where in the photo the network looks: one place, or every face, the largest first.

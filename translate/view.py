@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from translate.bareness import bare_skin
+from translate.card_parts import Descent
 from translate.darkness import stays_dark
-from translate.domain import Descent, Domain
+from translate.domain import Domain
 from translate.eyes import enlarged_eyes, find_eyes
 from translate.faces import Face, find_faces
 from translate.framing import Pixels, Window, extract

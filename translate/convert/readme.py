@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from translate.domain import Domain, Images
+from translate.card_parts import Images
+from translate.domain import Domain
 
 NETWORKS = {
     "stargan-v2": "the StarGAN v2 discriminator (Choi et al., CVPR 2020)",

@@ -12,21 +12,13 @@ from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from translate.calibration import folder_energies, quantiles
+from translate.card_parts import Calibration, Descent
 from translate.convert.checkpoint import read_state_dict
 from translate.convert.readme import model_card
 from translate.convert.settings import CardSettings, Foreign
 from translate.convert.weights import fit_weights, last_layer
 from translate.device import autocast
-from translate.domain import (
-    CARD_FILE,
-    WEIGHTS_FILE,
-    Calibration,
-    Descent,
-    Domain,
-    NetworkConfig,
-    describe,
-    read_domain,
-)
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, NetworkConfig, describe, read_domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import InputError, SettingsError
 from translate.files import atomic_path

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from translate.domain import Calibration, Images, Name, describe
+from translate.card_parts import Calibration, Images, Name
+from translate.domain import describe
 from translate.errors import SettingsError
 from translate.networks.config import NetworkConfig
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from translate.domain import Calibration, Domain, Images
+from translate.card_parts import Calibration, Images
+from translate.domain import Domain
 from translate.hub.remote import TAG
 
 STRIP_FILE = "sample.jpg"

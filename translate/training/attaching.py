@@ -10,7 +10,8 @@ from pathlib import Path
 from pydantic import ValidationError
 from safetensors.torch import load_file, save  # pyright: ignore[reportUnknownVariableType]
 
-from translate.domain import CARD_FILE, WEIGHTS_FILE, Closeup, Domain, card_format, describe
+from translate.card_parts import Closeup
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, card_format, describe
 from translate.energy import load_energy_model
 from translate.errors import TrainingError
 from translate.hub import open_domain

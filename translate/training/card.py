@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from translate.domain import Domain, Images
+from translate.card_parts import Images
+from translate.domain import Domain
 
 
 def model_card(domain: Domain) -> str:

@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from translate.domain import LARGEST_EYES, Descent, Name, describe
+from translate.card_parts import Descent, Name
+from translate.domain import LARGEST_EYES, describe
 from translate.errors import TrainingError
 from translate.networks.config import NetworkConfig
 from translate.training.data_settings import Data, Settings

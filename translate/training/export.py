@@ -15,17 +15,9 @@ from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from translate.calibration import quantiles
+from translate.card_parts import Calibration, Descent, Images
 from translate.device import autocast, placed
-from translate.domain import (
-    CARD_FILE,
-    WEIGHTS_FILE,
-    Calibration,
-    Descent,
-    Domain,
-    Images,
-    card_format,
-    read_domain,
-)
+from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, card_format, read_domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import TrainingError
 from translate.files import atomic_path

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from translate.card_parts import Descent
 from translate.device import autocast, placed
-from translate.domain import Descent
 from translate.energy import EnergyModel
 from translate.grid import image_grid
 from translate.guide import ScaledEnergy, seen_from

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from translate.domain import NAME
+from translate.card_parts import NAME
 from translate.errors import TrainingError
 from translate.faces import find_faces
 from translate.imageset import Images, Reader, decoded, open_images

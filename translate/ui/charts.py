@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from html import escape
 
-from translate.domain import Calibration
+from translate.card_parts import Calibration
 
 _WIDTH, _HEIGHT = 640, 120
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 14, 26
