@@ -534,9 +534,20 @@ def test_signals(tiny_domain: Path, tmp_path: Path, signals: int) -> None:
     assert len(list(read(out / "run.jsonl"))) == len(contents(out))
 
 
+LINGERING = """
+import os, time
+write = os.write
+def linger(number, data):  # long enough for the bar to be drawn again
+    write(number, data)
+    time.sleep(0.5)
+os.write = linger
+"""
+
+
 def test_the_second_signal_leaves_the_terminal_as_it_was(tiny_domain: Path, tmp_path: Path) -> None:
     fill(tmp_path / "in", 9)
-    command = [sys.executable, "-c", SLOW, tmp_path / "in", tmp_path / "out", "-d", tiny_domain]
+    program = LINGERING + SLOW
+    command = [sys.executable, "-c", program, tmp_path / "in", tmp_path / "out", "-d", tiny_domain]
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color"}
     seen = b""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -273,9 +273,7 @@ def _run(
 
     def ask() -> None:
         if stop.is_set():
-            if sys.stderr.isatty():
-                os.write(2, SHOW_CURSOR)  # the bar has hidden it
-            os._exit(STOPPED)  # as after a kill: the next run finds everything in order
+            _end_at_once()
         stop.set()
         say("stopping: images in flight are finished; once more to stop at once")
 
@@ -306,6 +304,15 @@ def _run(
         raise typer.Exit(STOPPED)
     if tally.counts["failed"] or pipeline.ended:
         raise typer.Exit(1)
+
+
+def _end_at_once() -> NoReturn:
+    """As after a kill: the next run finds everything in order. The bar has hidden the cursor."""
+    if sys.stderr.isatty():
+        terminal = os.dup(2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the bar's thread draws on
+        os.write(terminal, SHOW_CURSOR)
+    os._exit(STOPPED)
 
 
 @contextmanager
