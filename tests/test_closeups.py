@@ -21,13 +21,14 @@ from tests.conftest import EXAMPLES, Result, made_by_both, without_closeups
 from translate import Options, Translator
 from translate.batch.settings import Settings
 from translate.card_parts import Closeup, Descent
-from translate.closeups import Closeups, grafted, put_back, squares
+from translate.closeups import Closeups, grafted
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, read_domain
 from translate.energy import EnergyModel
 from translate.errors import DomainError, SettingsError
 from translate.image_io import read_photo
 from translate.mixture import Mixture
 from translate.networks.config import NetworkConfig
+from translate.squares import put_back, squares
 from translate.view import Asked, View, gathered, look, steady
 
 Cli = Callable[..., Result]

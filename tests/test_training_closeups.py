@@ -89,7 +89,7 @@ def drawing(rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[float, flo
 def test_drawn_eyes_are_found_from_their_likeness_alone() -> None:
     rng = np.random.default_rng(1)
     made = [drawing(rng) for _ in range(40)]
-    found = find_drawn_eyes([picture for picture, _ in made])
+    found, _ = find_drawn_eyes([picture for picture, _ in made])
     off = np.array(
         [
             (eye.x - x, eye.y - y)
@@ -110,7 +110,7 @@ def test_pictures_without_eyes_are_not_like_those_with() -> None:
     made = [drawing(rng)[0] for _ in range(30)] + [
         rng.integers(0, 255, (SIZE, SIZE, 3)).astype(np.uint8)
     ]
-    found = find_drawn_eyes(made)
+    found, _ = find_drawn_eyes(made)
     assert max(eye.likeness for eye in found[-1]) < min(
         eye.likeness for p in found[:-1] for eye in p
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # of a domain
 Name = Annotated[str, Field(pattern=NAME)]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+Drawn = tuple[Unit, Unit, Annotated[float, Field(gt=0.0, le=1.0)]]
 
 
 class Descent(BaseModel):
@@ -144,7 +145,9 @@ class Closeup(BaseModel):
     network `NetworkConfig.closeup` sees, the right one in the mirror.
 
     Attributes:
-        side: of a square, in widths of the face.
+        side: of a square around the photo's eyes, in widths of the face.
+        drawn: where the domain draws them, of the square around left ones x, y and side in sides of
+            the window, on the average; right ones in the mirror. None: where the photo has them.
         pgd: their walk at strength 1.0.
         p_data, p_0, training, metrics: as of a `Domain`.
     """
@@ -152,6 +155,7 @@ class Closeup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     side: float = Field(gt=0, le=2)
+    drawn: Drawn | None = None
     pgd: Descent
     p_data: tuple[Images, ...] = ()
     p_0: tuple[Images, ...] = ()
@@ -161,4 +165,4 @@ class Closeup(BaseModel):
     @property
     def moves(self) -> dict[str, Any]:
         """What decides what they draw, as plain data."""
-        return self.model_dump(mode="json", include={"side", "pgd"})
+        return self.model_dump(mode="json", include={"side", "drawn", "pgd"})

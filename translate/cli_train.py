@@ -192,6 +192,9 @@ def eyes(
     hold_out: Annotated[
         int, typer.Option(min=0, help="Last images of each set that no run trains on.")
     ] = 0,
+    drawn: Annotated[
+        bool, typer.Option("--drawn", help="It draws eyes in places of its own, not the photo's.")
+    ] = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
@@ -202,11 +205,12 @@ def eyes(
     translator = Translator.load(domain, device=device, dtype=dtype)
     for path in photos:
         check_set(path)
-    targets = write_targets(target, out, hold_out=hold_out)
+    targets, template, usual = write_targets(target, out, hold_out=hold_out)
     print(f"{out / 'eyes.zip'}: {targets.total} targets, the last {targets.held_out} held out")
     paths = [(path, hold_out) for path in photos]
     starts = targets
-    for starts in write_starts(translator, paths, out, side=side):
+    like = template if drawn else None
+    for starts in write_starts(translator, paths, out, side=side, drawn=like):
         if sys.stderr.isatty():
             print(f"\r{starts.total} eyes of photos", end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
@@ -214,6 +218,8 @@ def eyes(
     for name in ("start", "walked", "graft"):
         file = out / f"{name}.zip"
         print(f"{file}: {starts.total} eyes of photos, the last {starts.held_out} held out")
+    if drawn:
+        print(f"usual place, for translate closeup: --drawn {' '.join(f'{v:.3f}' for v in usual)}")
 
 
 def closeup(
@@ -222,11 +228,20 @@ def closeup(
     side: Annotated[
         float, typer.Option(min=0.1, max=2, help="Of a square, in widths of the face.")
     ] = 0.47,
+    drawn: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(
+            metavar="X Y SIDE",
+            help="Where it draws left eyes, if in places of its own: the square around most of "
+            "them, in sides of the window; see what translate eyes --drawn says.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Let a domain of faces draw eyes close up, with another domain's network."""
     from translate.training.attaching import attach
 
-    card = attach(eyes, domain, side=side)
+    card = attach(eyes, domain, side=side, drawn=drawn)
     assert card.closeup is not None
     print(f"{domain}: close-ups of {eyes}, {card.closeup.pgd.in_words}")
 

@@ -28,9 +28,10 @@ WEIGHTS_FILE = "model.safetensors"
 # `headroom` and `total_variation`, and `blocks` per level of the network; 5 its `footroom` and
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
 # `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
-# `shade` and `bare`; 14 its `burning`; 15 its `sky` and `dark`; 16 close-ups.
+# `shade` and `bare`; 14 its `burning`; 15 its `sky` and `dark`; 16 close-ups; 17
+# their `drawn`.
 # A card keeps the lowest format that is enough for it.
-CARD_FORMAT = 16
+CARD_FORMAT = 17
 MAX_CARD_BYTES = 1_000_000
 LARGEST_EYES = 4.0  # times as tall: `Domain.face_eyes`
 TONE = 3 / 32  # of a picture's side: `PGD.tone_sigma`
@@ -99,14 +100,14 @@ class Domain(BaseModel):
     def _check(self) -> Self:
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256.get(WEIGHTS_FILE, "")):
             raise ValueError(f"sha256 must state {WEIGHTS_FILE} in 64 hexadecimal digits")
-        if self.format < card_format(self.network, self.pgd):
+        if self.format < card_format(self.network, self.pgd, self.closeup):
             raise ValueError(
                 "arch, pgd.coarse and pgd.smooth need card format 2, pgd.tone_lock "
                 "and pgd.colour_lock need 3, pgd.headroom, pgd.total_variation and blocks per "
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
                 "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
                 "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13, pgd.burning needs 14, "
-                "pgd.sky and pgd.dark need 15, close-ups need 16"
+                "pgd.sky and pgd.dark need 15, close-ups need 16, closeup.drawn needs 17"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -136,8 +137,10 @@ class Domain(BaseModel):
         return {k: v for k, v in fields(self).items() if k != "closeup" or v is not None}
 
 
-def card_format(network: NetworkConfig, pgd: Descent) -> int:
+def card_format(network: NetworkConfig, pgd: Descent, closeup: Closeup | None = None) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
+    if closeup and closeup.drawn:
+        return 17
     if network.closeup:
         return 16
     if pgd.sky or pgd.dark:

@@ -315,6 +315,7 @@ class Translator:
             descent=closeup.pgd,
             bends=options.bends(),
             run=self._replay,
+            drawn=closeup.drawn,
         )
 
     def score(self, photo: Source | Photo, options: Options = DEFAULTS) -> Score:

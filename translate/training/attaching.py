@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from safetensors.torch import load_file, save  # pyright: ignore[reportUnknownVariableType]
 
-from translate.card_parts import Closeup
+from translate.card_parts import Closeup, Drawn
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, card_format, describe
 from translate.energy import load_energy_model
 from translate.errors import TrainingError
@@ -22,7 +22,7 @@ _TOLD = {"recipe", "updates", "images", "hours", "k", "hardware"}  # by export, 
 _PREFIX = "closeup."  # of the names of its weights, see `EnergyModel.closeup`
 
 
-def attach(name: str, folder: Path, *, side: float) -> Domain:
+def attach(name: str, folder: Path, *, side: float, drawn: Drawn | None = None) -> Domain:
     """Write a domain anew, with close-ups; those it had are gone.
 
     All is written and read again beside it before the first of its files is replaced.
@@ -30,7 +30,7 @@ def attach(name: str, folder: Path, *, side: float) -> Domain:
     Args:
         name: of the domain that draws eyes.
         folder: of the domain that gets them.
-        side: of a close-up, in widths of the face.
+        side, drawn: see `translate.card_parts.Closeup`.
 
     Raises:
         DomainError: either is no domain, or damaged.
@@ -52,7 +52,7 @@ def attach(name: str, folder: Path, *, side: float) -> Domain:
     kept = {k: v for k, v in load_file(own_file).items() if not k.startswith(_PREFIX)}
     added = {_PREFIX + k: v for k, v in load_file(eyes_file).items()}
     weights = save(kept | added, {"format": "pt"})
-    card = _card(own, eyes, weights, side=side)
+    card = _card(own, eyes, weights, side=side, drawn=drawn)
     text = json.dumps(card.model_dump(mode="json"), indent=1, ensure_ascii=False)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         new = Path(temporary)
@@ -65,19 +65,23 @@ def attach(name: str, folder: Path, *, side: float) -> Domain:
     return card
 
 
-def _card(own: Domain, eyes: Domain, weights: bytes, *, side: float) -> Domain:
+def _card(own: Domain, eyes: Domain, weights: bytes, *, side: float, drawn: Drawn | None) -> Domain:
     network = own.network.model_copy(update={"closeup": eyes.network})
-    closeup = Closeup(
-        side=side,
-        pgd=eyes.pgd,
-        p_data=eyes.p_data,
-        p_0=eyes.p_0,
-        training=eyes.training,
-        metrics=eyes.metrics,
-    )
+    try:
+        closeup = Closeup(
+            side=side,
+            drawn=drawn,
+            pgd=eyes.pgd,
+            p_data=eyes.p_data,
+            p_0=eyes.p_0,
+            training=eyes.training,
+            metrics=eyes.metrics,
+        )
+    except ValidationError as error:
+        raise TrainingError(f"close-ups cannot be so: {describe(error)}") from None
     stated = {name: digest for name, digest in own.sha256.items() if name != README_FILE}
     changes = {
-        "format": card_format(network, own.pgd),
+        "format": card_format(network, own.pgd, closeup),
         "network": network,
         "closeup": closeup,
         "sha256": stated | {WEIGHTS_FILE: hashlib.sha256(weights).hexdigest()},

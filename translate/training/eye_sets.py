@@ -2,34 +2,44 @@
 
 Its targets are the eyes of the domain's own target images, its starts are eyes of photos: as they
 are before a walk, as a walk leaves them, and as a close-up sets out (`translate.closeups.grafted`).
+Where a domain draws eyes in places of its own, targets beside the eye are starts, too: so a network
+learns to tell where one is (`translate.drawn_places`).
 """
 
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+import cv2
 import torch
 from PIL import Image
 from torch import Tensor
 
-from translate.closeups import grafted, squares
+from translate.card_parts import Drawn
+from translate.closeups import grafted
 from translate.errors import InputError, TrainingError
 from translate.files import atomic_path
 from translate.image_io import Photo, read_photo, to_array, to_tensor
-from translate.imageset import Reader, decoded, open_images
+from translate.imageset import Images, Reader, decoded, open_images
 from translate.options import Options
-from translate.training.drawn_eyes import SIZE, find_drawn_eyes
+from translate.squares import squares
+from translate.training.drawn_eyes import SIZE, EyeTemplate, Pair, find_drawn_eyes
 from translate.translator import Translator
 from translate.view import Asked, View, gathered, look
 
 PIXELS = 80  # of a square
 ROOM = 1 / 0.96  # its side, in those of a close-up: what random crops of a run choose from
-UNLIKE = 0.62  # targets whose likeness to others is below have no eye there: hair, or a profile
-DRAWN = 82.7  # pixels of `SIZE` that a close-up of a drawn eye of usual size shows
+UNLIKE = 0.5  # targets whose likeness to others is below have no eye there: hair, or a profile,
+UNLIKE_BOTH = 0.28  # but where both are in the mirror of each other: within this many pixels of
+LEVEL, MIRRORED = 10, 28  # `SIZE`, down and across
+DRAWN = 82.7  # the same that a close-up of a drawn eye of usual size shows
+BESIDE = (0.2, 0.6)  # of that, how far starts beside the eye are
+GOLDEN = math.pi * (3 - math.sqrt(5))  # so that no two of them are in one direction
 BATCH = 8
 
 
@@ -40,13 +50,27 @@ class Count(NamedTuple):
     held_out: int
 
 
+class Targets(NamedTuple):
+    """What was found in target images.
+
+    Attributes:
+        eyes: how many.
+        template: of all.
+        usual: see `translate.card_parts.Closeup.drawn`.
+    """
+
+    eyes: Count
+    template: EyeTemplate
+    usual: Drawn
+
+
 def check_set(path: Path) -> None:
     """Raise `TrainingError` unless that is a folder or zip of images."""
     _open(path)
 
 
-def write_targets(path: Path, out: Path, *, hold_out: int) -> Count:
-    """Eyes of target images, `eyes.zip`.
+def write_targets(path: Path, out: Path, *, hold_out: int) -> Targets:
+    """Eyes of target images, `eyes.zip`, and squares beside those not held out, `beside.zip`.
 
     Args:
         path: folder or zip of the domain's target images.
@@ -62,22 +86,45 @@ def write_targets(path: Path, out: Path, *, hold_out: int) -> Count:
     except InputError as error:
         raise TrainingError(str(error)) from None
     kept: list[Tensor] = []
+    beside: list[Tensor] = []
     held_out = 0
-    for index, eyes in enumerate(find_drawn_eyes(pictures)):
-        side = [ROOM * DRAWN / eye.scale for eye in eyes]
-        place = torch.tensor([[(e.x, e.y, s) for e, s in zip(eyes, side, strict=True)]])
-        seen = squares(to_tensor(pictures[index]), place, PIXELS)
-        like = [eye.likeness >= UNLIKE for eye in eyes]
-        if any(like):
-            kept.append(seen[torch.tensor(like)])
-        held_out += sum(like) if index >= len(names) - hold_out else 0
+    found, template = find_drawn_eyes(pictures)
+    for index, eyes in enumerate(found):
+        like = torch.tensor(_like(eyes))
+        if not like.any():
+            continue
+        place = torch.tensor([[(e.x, e.y, ROOM * DRAWN * template.scale / e.scale) for e in eyes]])
+        picture = to_tensor(pictures[index])
+        kept.append(squares(picture, place, PIXELS)[like])
+        if index >= len(names) - hold_out:
+            held_out += int(like.sum())
+            continue
+        angle, far = index * GOLDEN, BESIDE[0] + (BESIDE[1] - BESIDE[0]) * (index % 5) / 4
+        off = torch.tensor([math.cos(angle), math.sin(angle), 0.0]) * far
+        beside.append(squares(picture, place + off * place[..., 2:], PIXELS)[like])
     if not kept:
         raise TrainingError(f"{path}: no eyes that are like each other; give squares around faces")
-    return Count(_write(out / "eyes.zip", kept), held_out)
+    _write(out / "beside.zip", beside)
+    usual = (template.x / SIZE, template.y / SIZE, DRAWN / SIZE)
+    return Targets(Count(_write(out / "eyes.zip", kept), held_out), template, usual)
+
+
+def _like(eyes: Pair) -> list[bool]:
+    """Which of two are eyes."""
+    left, right = eyes
+    level, mirrored = abs(left.y - right.y), abs(left.x + right.x - SIZE)
+    if level < LEVEL and mirrored < MIRRORED and min(left, right).likeness >= UNLIKE_BOTH:
+        return [True, True]
+    return [eye.likeness >= UNLIKE for eye in eyes]
 
 
 def write_starts(
-    translator: Translator, paths: Iterable[tuple[Path, int]], out: Path, *, side: float
+    translator: Translator,
+    paths: Iterable[tuple[Path, int]],
+    out: Path,
+    *,
+    side: float,
+    drawn: EyeTemplate | None = None,
 ) -> Iterator[Count]:
     """Eyes of photos, `start.zip`, `walked.zip` and `graft.zip`, as many in each.
 
@@ -86,6 +133,8 @@ def write_starts(
         paths: folders or zips of photos, and how many of the last of each are never trained on.
         out: folder.
         side: of a close-up, in widths of the face.
+        drawn: of the targets, where the domain draws eyes in places of its own; None where it draws
+            them where photos have them.
 
     Yields:
         How many there are so far; at last all.
@@ -102,7 +151,7 @@ def write_starts(
         names, read = _open(path)
         for first in range(0, len(names), BATCH):
             some = names[first : first + BATCH]
-            seen = _eyes_of(plain, [_photo(path, name, read) for name in some], side)
+            seen = _eyes_of(plain, [_photo(path, name, read) for name in some], side, drawn)
             for index, eyes in seen.items():
                 held_out = first + index >= len(names) - hold_out
                 for name, square in zip(kept, eyes, strict=True):
@@ -116,7 +165,7 @@ def write_starts(
 
 
 def _eyes_of(
-    translator: Translator, photos: list[Photo], side: float
+    translator: Translator, photos: list[Photo], side: float, drawn: EyeTemplate | None
 ) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
     """Squares (2,3,PIXELS,PIXELS) around the eyes of those photos that show a face."""
     options = Options(crop_only=True)
@@ -131,10 +180,20 @@ def _eyes_of(
     seen = gathered(list(views.values()))
     assert seen.eyes is not None
     *_, (end, _) = translator.descend(seen, options, measured=False)
-    start, walked = (squares(x.cpu(), seen.eyes, PIXELS) for x in (seen.start, end.x))
+    places = seen.eyes if drawn is None else _drawn_places(end.x, drawn)
+    start, walked = squares(seen.start, seen.eyes, PIXELS), squares(end.x.cpu(), places, PIXELS)
     graft = grafted(walked, start)
     pairs = (slice(2 * i, 2 * i + 2) for i in range(len(views)))
     return {i: (start[p], walked[p], graft[p]) for i, p in zip(views, pairs, strict=True)}
+
+
+def _drawn_places(x: Tensor, drawn: EyeTemplate) -> Tensor:
+    """Squares around the eyes of drawings, (N,3,h,h): (N,2,3)."""
+    times = x.shape[-1] / SIZE
+    side = ROOM * DRAWN * times
+    pictures = cast("list[Images]", [cv2.resize(p, (SIZE, SIZE)) for p in to_array(x)])
+    found = [drawn.find(picture) for picture in pictures]
+    return torch.tensor([[(e.x * times, e.y * times, side) for e in pair] for pair in found])
 
 
 def _photo(path: Path, name: str, read: Reader) -> Photo:
