@@ -21,7 +21,7 @@ from tests.conftest import EXAMPLES, Result, made_by_both, without_closeups
 from translate import Options, Translator
 from translate.batch.settings import Settings
 from translate.card_parts import Closeup, Descent
-from translate.closeups import Closeups, grafted
+from translate.closeups import GRAFT, Closeups, grafted
 from translate.domain import CARD_FILE, WEIGHTS_FILE, Domain, read_domain
 from translate.energy import EnergyModel
 from translate.errors import DomainError, SettingsError
@@ -97,7 +97,7 @@ def test_the_photos_eye_is_put_into_the_drawing_in_its_light() -> None:
     drawing[1] = 0.45
     drawing[:, :, :, :12] = 0.05  # hair at the side
     photo[:, :, 26:38, 26:38] = 0.2
-    seen = grafted(drawing, photo)
+    seen = grafted(drawing, photo, GRAFT)
     place = (torch.arange(SIZE) + 0.5) / 32 - 1
     radius = torch.hypot(place, place[:, None])
     assert torch.equal(seen[:, :, radius > 0.87], drawing[:, :, radius > 0.87])
@@ -112,7 +112,7 @@ def test_the_photos_eye_is_put_into_the_drawing_in_its_light() -> None:
 def test_each_colour_of_the_photo_gets_the_drawn_skins() -> None:
     drawing = torch.tensor([0.96, 0.9, 0.8]).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
     photo = torch.tensor([0.8, 0.6, 0.5]).view(1, 3, 1, 1).expand(1, 3, SIZE, SIZE)
-    torch.testing.assert_close(grafted(drawing, photo), drawing.contiguous())
+    torch.testing.assert_close(grafted(drawing, photo, GRAFT), drawing.contiguous())
 
 
 def test_eyes_walk_downhill_and_nothing_else_moves() -> None:
@@ -127,7 +127,7 @@ def test_eyes_walk_downhill_and_nothing_else_moves() -> None:
     assert drawn.max() <= 1
     walked, source = (
         squares(drawn, EYES, SIZE),
-        grafted(squares(x, EYES, SIZE), squares(start, EYES, SIZE)),
+        grafted(squares(x, EYES, SIZE), squares(start, EYES, SIZE), GRAFT),
     )
     assert (uphill(walked) < uphill(source) - 0.05).all()
 

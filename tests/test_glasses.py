@@ -269,6 +269,21 @@ def test_a_walk_sets_out_without_the_rims_that_it_is_to_dissolve(anime: Translat
     assert more.min() >= 0
 
 
+def test_eyes_that_are_put_elsewhere_come_without_rims(anime: Translator) -> None:
+    photo, line = painted()
+    (window,) = anime.windows(Photo(rgb=bare(PLAIN)))
+    asked = Asked(rimless=True)
+    seen = look(photo, window, keep_glasses=False, asked=asked)
+    assert torch.equal(seen.x, look(photo, window, keep_glasses=False).x)
+    assert seen.shift is not None
+    size = (window.out_width, window.out_height)
+    rim = cv2.resize(inside(line, window), size, interpolation=cv2.INTER_AREA) > 200
+    assert seen.shift[0, 0].numpy()[rim].mean() > 0.3
+    assert float((seen.shift != 0).float().mean()) < 0.2  # in her own light elsewhere
+    assert look(photo, window, keep_glasses=True, asked=asked).shift is None
+    assert look(bare(PLAIN), window, keep_glasses=False, asked=asked).shift is None
+
+
 def test_rims_dissolve(anime: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines where they were are no darker than on her without glasses; without it they stay.
 

@@ -205,7 +205,7 @@ def eyes(
     translator = Translator.load(domain, device=device, dtype=dtype)
     for path in photos:
         check_set(path)
-    targets, template, usual = write_targets(target, out, hold_out=hold_out)
+    targets, template, usual = write_targets(target, out, hold_out=hold_out, beside=drawn)
     print(f"{out / 'eyes.zip'}: {targets.total} targets, the last {targets.held_out} held out")
     paths = [(path, hold_out) for path in photos]
     starts = targets

@@ -28,7 +28,8 @@ from translate.shaping import TINY
 from translate.squares import fading, put_back, squares
 
 # Radii in halves of a square's side:
-_GRAFT = (0.6, 0.86)  # up to the first it is the photo that is put back, beyond the other nothing
+GRAFT = (0.6, 0.86)  # up to the first it is the photo that is put back, beyond the other nothing;
+IRIS = (0.35, 0.65)  # the same where lids are drawn in places of their own
 _AROUND = 0.45  # skin is looked for from here on,
 _ALIKE = 0.2  # where a drawing's least colour is within this of what it is at half of the places
 _GAIN = (0.5, 2.0)  # of the photo's light to the drawing's
@@ -81,7 +82,7 @@ class Closeups:
         places = self._places(x, eyes)
         drawing, photo = squares(x, places, self.size), squares(start, eyes, self.size)
         own = replace(own_pgd(self.descent, self.size, self.size), **self.bends)
-        walked = grafted(drawing, photo)
+        walked = grafted(drawing, photo, GRAFT if self.drawn is None else IRIS)
         guide = seen_from(self.energy, self.descent.halvings)
         pgd = part_of(own, count)
         return put_back(x, attack(self.energy, walked, pgd, guide=guide, run=self.run), places)
@@ -141,11 +142,12 @@ def part_of(pgd: PGD, count: int) -> PGD:
     return replace(pgd, steps=count, decay=pgd.decay * count / pgd.steps)
 
 
-def grafted(drawing: Tensor, photo: Tensor) -> Tensor:
+def grafted(drawing: Tensor, photo: Tensor, ends: tuple[float, float]) -> Tensor:
     """The photo's eye within a drawing of it, in the light of the drawn skin.
 
     Args:
         drawing, photo: (M,3,size,size) in [0,1], squares around eyes.
+        ends: `GRAFT` or `IRIS`.
 
     Returns:
         (M,3,size,size) in [0,1].
@@ -158,7 +160,7 @@ def grafted(drawing: Tensor, photo: Tensor) -> Tensor:
     skin = (least - middle[:, None, None]).abs() < _ALIKE
     light, own = ((part * skin[:, None]).sum(dim=(2, 3), keepdim=True) for part in (drawing, photo))
     gain = (light / own.clamp_min(TINY)).clamp(*_GAIN)
-    return drawing.lerp((photo * gain).clamp(0.0, 1.0), fading(radius, _GRAFT))
+    return drawing.lerp((photo * gain).clamp(0.0, 1.0), fading(radius, ends))
 
 
 def _radius(size: int, device: torch.device) -> Tensor:

@@ -31,7 +31,9 @@ class Asked(NamedTuple):
     """What a walk wants of a picture, and of a face in it.
 
     Attributes:
-        relit: its skin in even light, see `Domain.face_relit`.
+        relit: its skin in even light, and without rims of glasses, see `Domain.face_relit`.
+        rimless: without these in its own light, where its eyes are put into a drawing that has them
+            elsewhere, see `Closeup.drawn`.
         bare: where its skin, and what is behind it, are bare, see `PGD.bare`.
         eyes: how many times as large its eyes are, see `Domain.face_eyes`.
         sky: where there is sky around it, or in a scene, see `PGD.sky`.
@@ -45,13 +47,16 @@ class Asked(NamedTuple):
     sky: bool = False
     dark: bool = False
     closeup: float = 0.0
+    rimless: bool = False
 
     @classmethod
     def by(cls, domain: Domain, options: Options = DEFAULTS) -> Self:
         """What the walks of a domain ask."""
         eyes = options.eye_size(domain)
         asked = cls.of(domain.pgd, relit=domain.face_relit, eyes=eyes)
-        return asked._replace(closeup=domain.closeup.side if domain.closeup else 0.0)
+        if domain.closeup is None:
+            return asked
+        return asked._replace(closeup=domain.closeup.side, rimless=bool(domain.closeup.drawn))
 
     @classmethod
     def of(cls, descent: Descent, *, relit: bool, eyes: float) -> Self:
@@ -137,7 +142,7 @@ def look(
     if mask is not None:
         free = window_mask(mask, window.box, window.out_width, window.out_height)
     worn = None
-    if face is not None and (keep_glasses or asked.relit):
+    if face is not None and (keep_glasses or asked.relit or asked.rimless):
         worn = find_glasses(seen, face)
     if keep_glasses and worn is not None:
         free = ~worn if free is None else free & ~worn
@@ -178,6 +183,8 @@ def _as_asked(
     if face is None:
         return view
     lighter = _lighter(rgb, face, worn) if asked.relit else None
+    if lighter is None and asked.rimless and worn is not None:
+        lighter = without_rims(rgb, face, worn, np.zeros(rgb.shape[:2], np.float32))
     bare = _bare(rgb, face, head) if asked.bare else None
     view = replace(view, shift=_as_map(lighter), bare=_as_map(bare))
     if not asked.dark and asked.eyes == 1 and asked.closeup == 0:

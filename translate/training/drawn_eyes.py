@@ -135,15 +135,13 @@ def _best(
             seen = cv2.resize(whole, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             seen = np.ascontiguousarray(seen[top:bottom, left:right])
             each.append(cast("Floats", cv2.matchTemplate(seen, part, cv2.TM_CCOEFF_NORMED)))
-        like = np.mean(each, axis=0)
-        across, down = (
-            ((np.arange(n) + first + _HALF) / scale - p) / _USUAL
-            for n, first, p in zip(like.shape[::-1], (left, top), place, strict=True)
-        )
-        usual = like - _WEIGHT / 2 * (across**2 + (down**2)[:, None])
-        y, x = divmod(int(usual.argmax()), usual.shape[1])
-        middle = ((left + x + _HALF) / scale, (top + y + _HALF) / scale)
-        tried.append(DrawnEye(float(like[y, x]), *middle, scale))
+        like = cast("Floats", np.mean(each, axis=0))
+        rows, columns = like.shape
+        xs = (np.arange(columns, dtype=np.float32) + (left + _HALF)) / np.float32(scale)
+        ys = (np.arange(rows, dtype=np.float32) + (top + _HALF)) / np.float32(scale)
+        off = ((xs - place[0]) / _USUAL) ** 2 + (((ys - place[1]) / _USUAL) ** 2)[:, None]
+        y, x = divmod(int((like - _WEIGHT / 2 * off).argmax()), columns)
+        tried.append(DrawnEye(float(like[y, x]), float(xs[x]), float(ys[y]), scale))
     return max(tried)
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from translate.card_parts import Drawn
-from translate.closeups import grafted
+from translate.closeups import GRAFT, IRIS, grafted
 from translate.errors import InputError, TrainingError
 from translate.files import atomic_path
 from translate.image_io import Photo, read_photo, to_array, to_tensor
@@ -69,13 +69,14 @@ def check_set(path: Path) -> None:
     _open(path)
 
 
-def write_targets(path: Path, out: Path, *, hold_out: int) -> Targets:
-    """Eyes of target images, `eyes.zip`, and squares beside those not held out, `beside.zip`.
+def write_targets(path: Path, out: Path, *, hold_out: int, beside: bool = False) -> Targets:
+    """Eyes of target images, `eyes.zip`.
 
     Args:
         path: folder or zip of the domain's target images.
         out: folder.
         hold_out: how many of the last images are never trained on.
+        beside: write squares beside the eyes of the others, too, `beside.zip`.
 
     Raises:
         TrainingError: there are no such images.
@@ -86,7 +87,7 @@ def write_targets(path: Path, out: Path, *, hold_out: int) -> Targets:
     except InputError as error:
         raise TrainingError(str(error)) from None
     kept: list[Tensor] = []
-    beside: list[Tensor] = []
+    off_eye: list[Tensor] = []
     held_out = 0
     found, template = find_drawn_eyes(pictures)
     for index, eyes in enumerate(found):
@@ -101,10 +102,11 @@ def write_targets(path: Path, out: Path, *, hold_out: int) -> Targets:
             continue
         angle, far = index * GOLDEN, BESIDE[0] + (BESIDE[1] - BESIDE[0]) * (index % 5) / 4
         off = torch.tensor([math.cos(angle), math.sin(angle), 0.0]) * far
-        beside.append(squares(picture, place + off * place[..., 2:], PIXELS)[like])
+        off_eye.append(squares(picture, place + off * place[..., 2:], PIXELS)[like])
     if not kept:
         raise TrainingError(f"{path}: no eyes that are like each other; give squares around faces")
-    _write(out / "beside.zip", beside)
+    if beside:
+        _write(out / "beside.zip", off_eye)
     usual = (template.x / SIZE, template.y / SIZE, DRAWN / SIZE)
     return Targets(Count(_write(out / "eyes.zip", kept), held_out), template, usual)
 
@@ -169,7 +171,8 @@ def _eyes_of(
 ) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
     """Squares (2,3,PIXELS,PIXELS) around the eyes of those photos that show a face."""
     options = Options(crop_only=True)
-    asked = Asked.by(translator.domain, options)._replace(closeup=side * ROOM)
+    asked = Asked.by(translator.domain, options)
+    asked = asked._replace(closeup=side * ROOM, rimless=drawn is not None)
     views: dict[int, View] = {}
     for index, photo in enumerate(photos):
         window = translator.windows(photo, options)[0]
@@ -182,7 +185,7 @@ def _eyes_of(
     *_, (end, _) = translator.descend(seen, options, measured=False)
     places = seen.eyes if drawn is None else _drawn_places(end.x, drawn)
     start, walked = squares(seen.start, seen.eyes, PIXELS), squares(end.x.cpu(), places, PIXELS)
-    graft = grafted(walked, start)
+    graft = grafted(walked, start, GRAFT if drawn is None else IRIS)
     pairs = (slice(2 * i, 2 * i + 2) for i in range(len(views)))
     return {i: (start[p], walked[p], graft[p]) for i, p in zip(views, pairs, strict=True)}
 
