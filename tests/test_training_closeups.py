@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -227,6 +228,68 @@ def test_from_drawings_and_photos_to_a_domain_with_close_ups(
     again = load_file(domain / WEIGHTS_FILE)
     assert again.keys() == after.keys()
     assert read_domain(domain).closeup != card.closeup
+
+
+def test_a_domain_that_draws_eyes_elsewhere(
+    cli: Cli, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain, out = faces(tmp_path / "drawn"), tmp_path / "eyes"
+    done = cli(
+        *("eyes", domain, out, "--target", sets / "drawn.zip", "--photos", sets / "photos"),
+        *("--hold-out", 1, "--side", 0.25, "--drawn", "--device", "cpu"),
+    )
+    assert done.code == 0, done.err
+    said = re.search(r"--drawn (\S+) (\S+) (\S+)", done.out)
+    assert said is not None
+    x, y, side = map(float, said.groups())
+    assert (x, y) == pytest.approx((96 / SIZE, 121 / SIZE), abs=0.03)  # as `drawing` has them
+    assert 0.2 < side < 0.5
+    with zipfile.ZipFile(out / "beside.zip") as archive:
+        assert len(archive.namelist()) == 46  # none of a picture that is held out
+        beside = np.array([_read(archive, name) for name in archive.namelist()])
+    with zipfile.ZipFile(out / "eyes.zip") as archive:
+        eyes = np.array([_read(archive, name) for name in archive.namelist()])
+    middle = (slice(None), slice(34, 46), slice(34, 46))
+    assert beside[middle].mean() > eyes[middle].mean() + 50  # skin, where eyes are dark
+    with zipfile.ZipFile(out / "graft.zip") as graft, zipfile.ZipFile(out / "walked.zip") as walked:
+        for name in graft.namelist():
+            changed = _read(graft, name) != _read(walked, name)
+            place = np.hypot(*(np.mgrid[:80, :80] + 0.5 - 40)) / 40
+            assert changed[place < 0.3].mean() > 0.5
+            assert not changed[place > 0.66].any()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eyes.toml").write_text(RECIPE)
+    assert cli("train", "eyes.toml", "--data", out, "--out", "run", "--device", "cpu").code == 0
+    done = cli("export", "run", "drawing-eyes", "--data", out, "--device", "cpu")
+    assert done.code == 0, done.err
+    before = {file.name: file.read_bytes() for file in domain.iterdir()}
+    wrong = cli("closeup", "drawing-eyes", domain, "--drawn", 0.37, 0.47, 0)
+    assert wrong.code == 2
+    assert "greater than 0" in wrong.err
+    assert {file.name: file.read_bytes() for file in domain.iterdir()} == before
+    done = cli("closeup", "drawing-eyes", domain, "--side", 0.25, "--drawn", x, y, side)
+    assert done.code == 0, done.err
+    card = read_domain(domain)
+    assert card.format == 17
+    assert card.closeup is not None
+    assert card.closeup.drawn == (x, y, side)
+    assert f"left ones near {x:.2f}, {y:.2f}" in (domain / "README.md").read_text()
+    translator = Translator.load(str(domain), device="cpu")
+    photo = read_photo(EXAMPLES / "astronaut.jpg")
+    plain = translator.domain.model_copy(update={"closeup": None})
+    bare = Translator(plain, translator.model, translator.device, translator.dtype)
+    options = Options(crop_only=True)
+    own, other = (np.asarray(t(photo.rgb, options)).astype(int) for t in (translator, bare))
+    apart = np.abs(own - other).max(axis=2) > 8
+    found = np.argwhere(apart).mean(axis=0) / apart.shape  # of both eyes the middle
+    assert found == pytest.approx((y, 0.5), abs=0.12)
+    far = np.abs(np.arange(len(apart)) / len(apart) - y) > side * 1.1 + 0.02
+    assert not apart[far].any()
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with Image.open(io.BytesIO(archive.read(name))) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
 
 
 def test_close_ups_of_close_ups_leave_the_domain_as_it_is(

@@ -74,10 +74,18 @@ def _closeup(domain: Domain) -> str:
     if closeup is None or network is None:
         return ""
     m, t = closeup.metrics, closeup.training
+    where = ""
+    if closeup.drawn:
+        x, y, side = closeup.drawn
+        where = (
+            f", and of their irises what the drawing has {side:.2f} of the window wide where the "
+            f"network finds it most like an eye: left ones near {x:.2f}, {y:.2f}, right ones in "
+            "the mirror"
+        )
     return f"""
 ## Close-ups of eyes
 
-After that walk the squares around both eyes, {closeup.side:g} of the face wide, walk \
+After that walk the squares around both eyes, {closeup.side:g} of the face wide{where}, walk \
 {closeup.pgd.in_words} on a network of {network.extent} at {network.size}×{network.size} \
 pixels (`translate/closeups.py`). {t["updates"]} updates, {t["images"]:,} target images seen, \
 {t["hours"]} hours on {t["hardware"] or "an accelerator"}.
