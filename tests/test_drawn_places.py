@@ -12,6 +12,7 @@ from translate.card_parts import Descent
 from translate.closeups import Closeups
 from translate.domain import Domain
 from translate.drawn_places import find_places
+from translate.squares import squares
 
 SIZE, SIDE = 64, 80.0
 DRAWN = (96 / 256, 132 / 256, SIDE / 256)
@@ -72,9 +73,9 @@ EYES = torch.tensor([[[70.0, 60.0, 40.0], [190.0, 60.0, 40.0]]])  # of the photo
 LEFT, RIGHT = (88.0, 140.0), (165.0, 136.0)  # where they are drawn
 
 
-def closeups() -> Closeups:
+def closeups(graft: bool = True) -> Closeups:
     descent = Descent(steps=4, step_size=1.0)
-    return Closeups(energy=bright_middle, size=SIZE, descent=descent, drawn=DRAWN)
+    return Closeups(energy=bright_middle, size=SIZE, descent=descent, drawn=DRAWN, graft=graft)
 
 
 def test_the_photos_eye_walks_where_it_is_drawn() -> None:
@@ -88,6 +89,20 @@ def test_the_photos_eye_walks_where_it_is_drawn() -> None:
     for each in radius:  # in the photo's colours: red
         colour = result[0, :, each < 8].mean(dim=1)
         assert colour[0] > colour[1] + 0.1
+
+
+def test_what_is_drawn_walks_on_without_the_photos_eye() -> None:
+    x = dots(LEFT, RIGHT)
+    one, other = (
+        closeups(graft=False)(x, torch.full((1, 3, 256, 256), light), EYES, 1.0)
+        for light in (0.1, 0.9)
+    )
+    assert torch.equal(one, other)
+    before, after = (
+        bright_middle(squares(each, torch.tensor([[[*LEFT, SIDE], [*RIGHT, SIDE]]]), SIZE))
+        for each in (x, one)
+    )
+    assert (after < before - 0.05).all()
 
 
 def test_an_eye_that_is_none_stays_as_it_is_drawn() -> None:
@@ -104,15 +119,19 @@ def test_a_card_that_says_where_needs_a_format_of_its_own(
     card: Callable[..., Domain],
 ) -> None:
     assert card(format=17).closeup is not None
-    with pytest.raises(ValueError, match=r"closeup\.drawn needs 17"):
+    with pytest.raises(ValueError, match=r"closeup\.graft need 17"):
         card(format=16)
+    assert card(format=16, drawn=None).closeup is not None
+    with pytest.raises(ValueError, match="need 17"):
+        card(format=16, drawn=None, graft=False)
     with pytest.raises(ValueError, match="greater than 0"):
         card(format=17, drawn=(0.3, 0.5, 0.0))
 
 
 @pytest.fixture
 def card() -> Callable[..., Domain]:
-    def made(format: int, drawn: object = DRAWN) -> Domain:
+    def made(format: int, drawn: object = DRAWN, graft: bool = True) -> Domain:
+        closeup = {"side": 0.3, "drawn": drawn, "graft": graft}
         network = {"size": 64, "channels": [8, 16, 16]}
         return Domain.model_validate(
             {
@@ -126,7 +145,7 @@ def card() -> Callable[..., Domain]:
                     "data": [-3.0 + 0.01 * i for i in range(21)],
                     "source": [1 + 0.01 * i for i in range(21)],
                 },
-                "closeup": {"side": 0.3, "drawn": drawn, "pgd": {"steps": 2, "step_size": 1.0}},
+                "closeup": closeup | {"pgd": {"steps": 2, "step_size": 1.0}},
                 "sha256": {"model.safetensors": "0" * 64},
             }
         )

@@ -285,6 +285,12 @@ def test_a_domain_that_draws_eyes_elsewhere(
     assert found == pytest.approx((y, 0.5), abs=0.12)
     far = np.abs(np.arange(len(apart)) / len(apart) - y) > side * 1.1 + 0.02
     assert not apart[far].any()
+    again = ("closeup", "drawing-eyes", domain, "--drawn", x, y, side, "--no-graft")
+    assert cli(*again).code == 0
+    card = read_domain(domain)
+    assert card.closeup is not None
+    assert not card.closeup.graft
+    assert "what is drawn of them in squares" in (domain / "README.md").read_text()
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -148,6 +148,7 @@ class Closeup(BaseModel):
         side: of a square around the photo's eyes, in widths of the face.
         drawn: where the domain draws them, of the square around left ones x, y and side in sides of
             the window, on the average; right ones in the mirror. None: where the photo has them.
+        graft: whether the photo's eyes are put into the drawing first; else what is drawn walks on.
         pgd: their walk at strength 1.0.
         p_data, p_0, training, metrics: as of a `Domain`.
     """
@@ -156,6 +157,7 @@ class Closeup(BaseModel):
 
     side: float = Field(gt=0, le=2)
     drawn: Drawn | None = None
+    graft: bool = True
     pgd: Descent
     p_data: tuple[Images, ...] = ()
     p_0: tuple[Images, ...] = ()
@@ -165,4 +167,4 @@ class Closeup(BaseModel):
     @property
     def moves(self) -> dict[str, Any]:
         """What decides what they draw, as plain data."""
-        return self.model_dump(mode="json", include={"side", "drawn", "pgd"})
+        return self.model_dump(mode="json", include={"side", "drawn", "graft", "pgd"})

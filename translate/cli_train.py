@@ -237,11 +237,14 @@ def closeup(
             show_default=False,
         ),
     ] = None,
+    graft: Annotated[
+        bool, typer.Option(help="Put the photo's eyes into the drawing first.")
+    ] = True,
 ) -> None:
     """Let a domain of faces draw eyes close up, with another domain's network."""
     from translate.training.attaching import attach
 
-    card = attach(eyes, domain, side=side, drawn=drawn)
+    card = attach(eyes, domain, side=side, drawn=drawn, graft=graft)
     assert card.closeup is not None
     print(f"{domain}: close-ups of {eyes}, {card.closeup.pgd.in_words}")
 

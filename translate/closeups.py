@@ -29,7 +29,7 @@ from translate.squares import fading, put_back, squares
 
 # Radii in halves of a square's side:
 GRAFT = (0.6, 0.86)  # up to the first it is the photo that is put back, beyond the other nothing;
-IRIS = (0.35, 0.65)  # the same where lids are drawn in places of their own
+IRIS = (0.3, 0.6)  # the same where lids are drawn in places of their own
 _AROUND = 0.45  # skin is looked for from here on,
 _ALIKE = 0.2  # where a drawing's least colour is within this of what it is at half of the places
 _GAIN = (0.5, 2.0)  # of the photo's light to the drawing's
@@ -45,7 +45,7 @@ class Closeups:
         descent: their whole walk.
         bends: what is asked of the shape of moves against the descent's own, see `Options.bends`.
         run: see `translate.pgd.descend`.
-        drawn: see `translate.card_parts.Closeup`.
+        drawn, graft: see `translate.card_parts.Closeup`.
     """
 
     energy: ScaledEnergy
@@ -54,6 +54,7 @@ class Closeups:
     bends: Mapping[str, float] = field(default_factory=dict[str, float])
     run: Run | None = None
     drawn: Drawn | None = None
+    graft: bool = True
 
     def __call__(self, x: Tensor, start: Tensor, eyes: Tensor, share: Tensor | float) -> Tensor:
         """A batch with its eyes drawn close up, each image its own way.
@@ -80,9 +81,11 @@ class Closeups:
 
     def _drawn(self, x: Tensor, start: Tensor, eyes: Tensor, count: int) -> Tensor:
         places = self._places(x, eyes)
-        drawing, photo = squares(x, places, self.size), squares(start, eyes, self.size)
+        walked = squares(x, places, self.size)
+        if self.graft:
+            ends = GRAFT if self.drawn is None else IRIS
+            walked = grafted(walked, squares(start, eyes, self.size), ends)
         own = replace(own_pgd(self.descent, self.size, self.size), **self.bends)
-        walked = grafted(drawing, photo, GRAFT if self.drawn is None else IRIS)
         guide = seen_from(self.energy, self.descent.halvings)
         pgd = part_of(own, count)
         return put_back(x, attack(self.energy, walked, pgd, guide=guide, run=self.run), places)

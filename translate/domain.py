@@ -29,7 +29,7 @@ WEIGHTS_FILE = "model.safetensors"
 # `exposure`; 6 `swish` of the network; 7 its `members`; 8 `mirrored` of the descent; 10 its
 # `flatten` (9: at some moves only); 11 its `together`; 12 its `despeckle`; 13 its
 # `shade` and `bare`; 14 its `burning`; 15 its `sky` and `dark`; 16 close-ups; 17
-# their `drawn`.
+# their `drawn` and `graft`.
 # A card keeps the lowest format that is enough for it.
 CARD_FORMAT = 17
 MAX_CARD_BYTES = 1_000_000
@@ -107,7 +107,8 @@ class Domain(BaseModel):
                 "level need 4, pgd.footroom and pgd.exposure need 5, swish needs 6, members need "
                 "7, pgd.mirrored needs 8, pgd.flatten needs 10, pgd.together needs 11, "
                 "pgd.despeckle needs 12, pgd.shade and pgd.bare need 13, pgd.burning needs 14, "
-                "pgd.sky and pgd.dark need 15, close-ups need 16, closeup.drawn needs 17"
+                "pgd.sky and pgd.dark need 15, close-ups need 16, closeup.drawn and closeup.graft "
+                "need 17"
             )
         for name, digest in self.sha256.items():
             if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -139,7 +140,7 @@ class Domain(BaseModel):
 
 def card_format(network: NetworkConfig, pgd: Descent, closeup: Closeup | None = None) -> int:
     """The lowest format whose programs read a card with these settings rightly."""
-    if closeup and closeup.drawn:
+    if closeup and (closeup.drawn or not closeup.graft):
         return 17
     if network.closeup:
         return 16

@@ -316,6 +316,7 @@ class Translator:
             bends=options.bends(),
             run=self._replay,
             drawn=closeup.drawn,
+            graft=closeup.graft,
         )
 
     def score(self, photo: Source | Photo, options: Options = DEFAULTS) -> Score:

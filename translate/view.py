@@ -56,7 +56,9 @@ class Asked(NamedTuple):
         asked = cls.of(domain.pgd, relit=domain.face_relit, eyes=eyes)
         if domain.closeup is None:
             return asked
-        return asked._replace(closeup=domain.closeup.side, rimless=bool(domain.closeup.drawn))
+        closeup = domain.closeup
+        rimless = closeup.drawn is not None and closeup.graft
+        return asked._replace(closeup=closeup.side, rimless=rimless)
 
     @classmethod
     def of(cls, descent: Descent, *, relit: bool, eyes: float) -> Self:

@@ -78,7 +78,8 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     notes = [n for n in (no_features, no_lpips) if n] + list(features.notes if features else ())
     domain = translator.domain
     asked = Asked.by(domain) if request.kind == "translation" else NOTHING
-    closeup, asked = asked.closeup > 0, asked._replace(closeup=0.0)  # as inks and tones come after
+    closeup = asked.closeup > 0
+    asked = asked._replace(closeup=0.0, rimless=False)  # as inks and tones come after
     if asked.relit:
         notes.append("walks set out from skin in even light where a face is found, as in photos")
     if asked.eyes > 1:

@@ -22,7 +22,9 @@ _TOLD = {"recipe", "updates", "images", "hours", "k", "hardware"}  # by export, 
 _PREFIX = "closeup."  # of the names of its weights, see `EnergyModel.closeup`
 
 
-def attach(name: str, folder: Path, *, side: float, drawn: Drawn | None = None) -> Domain:
+def attach(
+    name: str, folder: Path, *, side: float, drawn: Drawn | None = None, graft: bool = True
+) -> Domain:
     """Write a domain anew, with close-ups; those it had are gone.
 
     All is written and read again beside it before the first of its files is replaced.
@@ -30,7 +32,7 @@ def attach(name: str, folder: Path, *, side: float, drawn: Drawn | None = None) 
     Args:
         name: of the domain that draws eyes.
         folder: of the domain that gets them.
-        side, drawn: see `translate.card_parts.Closeup`.
+        side, drawn, graft: see `translate.card_parts.Closeup`.
 
     Raises:
         DomainError: either is no domain, or damaged.
@@ -52,7 +54,7 @@ def attach(name: str, folder: Path, *, side: float, drawn: Drawn | None = None) 
     kept = {k: v for k, v in load_file(own_file).items() if not k.startswith(_PREFIX)}
     added = {_PREFIX + k: v for k, v in load_file(eyes_file).items()}
     weights = save(kept | added, {"format": "pt"})
-    card = _card(own, eyes, weights, side=side, drawn=drawn)
+    card = _card(own, eyes, weights, side=side, drawn=drawn, graft=graft)
     text = json.dumps(card.model_dump(mode="json"), indent=1, ensure_ascii=False)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         new = Path(temporary)
@@ -65,12 +67,21 @@ def attach(name: str, folder: Path, *, side: float, drawn: Drawn | None = None) 
     return card
 
 
-def _card(own: Domain, eyes: Domain, weights: bytes, *, side: float, drawn: Drawn | None) -> Domain:
+def _card(
+    own: Domain,
+    eyes: Domain,
+    weights: bytes,
+    *,
+    side: float,
+    drawn: Drawn | None,
+    graft: bool,
+) -> Domain:
     network = own.network.model_copy(update={"closeup": eyes.network})
     try:
         closeup = Closeup(
             side=side,
             drawn=drawn,
+            graft=graft,
             pgd=eyes.pgd,
             p_data=eyes.p_data,
             p_0=eyes.p_0,

@@ -77,10 +77,10 @@ def _closeup(domain: Domain) -> str:
     where = ""
     if closeup.drawn:
         x, y, side = closeup.drawn
+        what = "their irises, put into" if closeup.graft else "what is drawn of them in"
         where = (
-            f", and of their irises what the drawing has {side:.2f} of the window wide where the "
-            f"network finds it most like an eye: left ones near {x:.2f}, {y:.2f}, right ones in "
-            "the mirror"
+            f" ({what} squares of {side:.2f} of the window where the network "
+            f"finds an eye likeliest, left ones near {x:.2f}, {y:.2f}, right ones in the mirror)"
         )
     return f"""
 ## Close-ups of eyes
