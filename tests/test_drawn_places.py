@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -89,6 +90,17 @@ def test_the_photos_eye_walks_where_it_is_drawn() -> None:
     for each in radius:  # in the photo's colours: red
         colour = result[0, :, each < 8].mean(dim=1)
         assert colour[0] > colour[1] + 0.1
+
+
+def test_only_irises_are_put_where_lids_are_drawn() -> None:
+    x, start = dots(LEFT, RIGHT), torch.full((1, 3, 256, 256), 0.8)
+    standing = replace(closeups(), descent=Descent(steps=1, step_size=1e-6))
+    changed = (standing(x, start, EYES, 1.0) - x).abs().amax(dim=(0, 1)) > 0.02
+    place = torch.arange(256) + 0.5
+    radius = torch.stack([torch.hypot(place - a, (place - d)[:, None]) for a, d in (LEFT, RIGHT)])
+    near = radius.amin(dim=0) / (SIDE / 2)
+    assert changed[near < 0.25].float().mean() > 0.8
+    assert not changed[near > 0.72].any()
 
 
 def test_what_is_drawn_walks_on_without_the_photos_eye() -> None:

@@ -106,6 +106,21 @@ def test_drawn_eyes_are_found_from_their_likeness_alone() -> None:
     assert min(eye.likeness for pair in found for eye in pair) > 0.5
 
 
+def test_of_two_alike_the_eye_is_where_eyes_are() -> None:
+    rng = np.random.default_rng(4)
+    _, template = find_drawn_eyes([drawing(rng)[0] for _ in range(40)])
+    picture, eyes = drawing(rng)
+    x, y, _ = (round(v) for v in eyes[0])
+    usual = (round(template.x), round(template.y))
+    eye = picture[y - 20 : y + 20, x - 20 : x + 20].copy()
+    skin = np.full((SIZE, SIZE, 3), 210, np.uint8)
+    for middle, down in (usual, (usual[0] - 29, usual[1] + 29), (160, usual[1])):
+        part = skin[down - 20 : down + 20, middle - 20 : middle + 20]
+        part[:] = np.minimum(part, eye)
+    left, _ = template.find(skin)
+    assert (left.x, left.y) == pytest.approx(usual, abs=5)
+
+
 def test_pictures_without_eyes_are_not_like_those_with() -> None:
     rng = np.random.default_rng(2)
     made = [drawing(rng)[0] for _ in range(30)] + [
@@ -140,9 +155,11 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def faces(folder: Path) -> Path:
+def faces(folder: Path, size: int = 64) -> Path:
     """A domain of faces with random weights, without close-ups."""
-    domain = write_domain(folder, framing="face", size=64, channels=(8, 16, 16, 16))
+    domain = write_domain(
+        folder, framing="face", size=size, channels=(8, 16, 16, *(16,) * (size // 64))
+    )
     card = json.loads((domain / CARD_FILE).read_text())
     card["training"] = {
         "recipe": {"stages": [], "reference_size": 0},
@@ -233,7 +250,7 @@ def test_from_drawings_and_photos_to_a_domain_with_close_ups(
 def test_a_domain_that_draws_eyes_elsewhere(
     cli: Cli, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    domain, out = faces(tmp_path / "drawn"), tmp_path / "eyes"
+    domain, out = faces(tmp_path / "drawn", 128), tmp_path / "eyes"
     done = cli(
         *("eyes", domain, out, "--target", sets / "drawn.zip", "--photos", sets / "photos"),
         *("--hold-out", 1, "--side", 0.25, "--drawn", "--device", "cpu"),
@@ -251,6 +268,16 @@ def test_a_domain_that_draws_eyes_elsewhere(
         eyes = np.array([_read(archive, name) for name in archive.namelist()])
     middle = (slice(None), slice(34, 46), slice(34, 46))
     assert beside[middle].mean() > eyes[middle].mean() + 50  # skin, where eyes are dark
+    rimmed = tmp_path / "rimmed"  # not asked for irises: Grace Hopper's glasses come along
+    plain = ("--target", sets / "drawn.zip", "--photos", sets / "photos", "--side", 0.25)
+    assert cli("eyes", domain, rimmed, *plain, "--device", "cpu").code == 0
+    with (
+        zipfile.ZipFile(out / "start.zip") as without,
+        zipfile.ZipFile(rimmed / "start.zip") as worn,
+    ):
+        lighter = [(_read(without, name) - _read(worn, name)).mean() for name in without.namelist()]
+    assert max(lighter) > 1
+    assert sorted(np.abs(lighter))[:2] == [0, 0]  # the astronaut's
     with zipfile.ZipFile(out / "graft.zip") as graft, zipfile.ZipFile(out / "walked.zip") as walked:
         for name in graft.namelist():
             changed = _read(graft, name) != _read(walked, name)
