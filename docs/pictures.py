@@ -1,5 +1,6 @@
 """Make the pictures of README.md, docs/turns.jpg, relit.jpg, eyes.jpg, bare.jpg, dark.jpg,
-closeups.jpg, sky.jpg, glasses.jpg and the thumbnails anew, with what is bundled now.
+closeups.jpg, drawn-eyes.jpg, sky.jpg, glasses.jpg and the thumbnails anew, with what is bundled
+now.
 
     python docs/pictures.py
 
@@ -138,6 +139,9 @@ def main() -> None:
 
     walked = carded(anime, closeup=None)
     side_by_side((walked, anime)).save(ROOT / "docs" / "closeups.jpg", quality=92)
+    elsewhere = [domains[name] for name in ("cat", "cartoon")]
+    walks = [each for one in elsewhere for each in (carded(one, closeup=None), one)]
+    side_by_side(walks).save(ROOT / "docs" / "drawn-eyes.jpg", quality=92)
     walks = (*alone(anime), in_turn(walked), walked)
     side_by_side(walks).save(ROOT / "docs" / "turns.jpg", quality=92)
     side_by_side((walking(anime, dark=0.0), anime)).save(ROOT / "docs" / "dark.jpg", quality=92)

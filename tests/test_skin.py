@@ -131,6 +131,24 @@ def test_white_is_what_is_whiter_than_the_skin(window: Window) -> None:
     assert cheek(changed).max() < 150
 
 
+def test_white_is_looked_for_where_eyes_are_drawn(window: Window) -> None:
+    assert window.seen_face is not None
+    height, width = window.out_height, window.out_width
+    drawn = (0.39, 0.58, 0.32)
+    pale = np.empty((height, width, 3), np.uint8)
+    pale[:] = (252, 245, 236)
+    eyes = [(round(drawn[1] * height), round(x * width)) for x in (drawn[0], 1 - drawn[0])]
+    for down, across in eyes:
+        pale[down - 2 : down + 3, across - 2 : across + 3] = 255
+    photo = np.full_like(light(), 90)
+    unasked, changed = (toned(pale, photo, window, 1.0, place) for place in (None, drawn))
+    for eye in eyes:
+        assert (changed[eye] == 255).all()
+        assert unasked[eye].max() < 250
+        beside = changed[eye[0], eye[1] + 5], changed[eye[0] + 8, eye[1]]
+        np.testing.assert_allclose(beside, [cheek(changed)] * 2, atol=2)
+
+
 def test_whites_of_eyes_and_what_lies_beyond_the_head_stay(window: Window) -> None:
     assert window.seen_face is not None
     pale = extract(light(), window).copy()

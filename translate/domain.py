@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from translate.card_parts import Calibration, Closeup, Descent, Images, Name, Unit
+from translate.card_parts import Calibration, Closeup, Descent, Drawn, Images, Name, Unit
 from translate.errors import DomainError
 from translate.networks.config import NetworkConfig
 
@@ -131,6 +131,11 @@ class Domain(BaseModel):
             if looks > most:
                 raise ValueError(f"closeup.pgd.coarse looks {looks} halvings away, not {most}")
         return self
+
+    @property
+    def drawn_eyes(self) -> Drawn | None:
+        """Where it draws eyes, if in places of its own, see `Closeup.drawn`."""
+        return self.closeup.drawn if self.closeup else None
 
     @model_serializer(mode="wrap")
     def _leave_out_closeup(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:

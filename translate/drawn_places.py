@@ -14,7 +14,7 @@ _TRIED = ((3, 1 / 8), (1, 1 / 16))  # at first, and then around the best of thes
 # to each side, and how long they are
 _USUAL = (0.16, 0.19)  # standard deviations of where eyes are, across and down,
 _LEVEL = 0.13  # and of how much lower one is than the other
-_WEIGHT = 0.3  # of how unusual a place is, in energy
+_WEIGHT = 0.5  # of how unusual a place is, in energy
 
 
 def find_places(x: Tensor, usual: Tensor, energy: ScaledEnergy, size: int) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from translate.card_parts import Drawn
 from translate.framing import Pixels, Window, extract, inside
 from translate.image_io import Photo, to_array, to_pil
 from translate.inking import LARGEST, calmed, inked
@@ -38,6 +39,7 @@ class Frame:
         skin_lock: how far faces keep the photo's tone of skin, and drawings its tones around the
             face: see `translate.skin` and `translate.tones`.
         bare: whether a drawing's throat stays bare where the photo's is, as `PGD.bare` wants.
+        eyes: see `Domain.drawn_eyes`.
         least_fall: of energy, per distance moved. A face whose energy fell less is none to the
             model, or already in the domain: it is left alone.
     """
@@ -52,6 +54,7 @@ class Frame:
     least_fall: float = 0.0
     skin_lock: float = 0.0
     bare: bool = False
+    eyes: Drawn | None = None
     free: Tensor | None = None
 
     @property
@@ -153,7 +156,7 @@ class Frame:
             result = not_reddened(result, face)
         if lock == 0:
             return result
-        result = toned(result, rgb, window, lock)
+        result = toned(result, rgb, window, lock, self.eyes)
         return toned_around(result, rgb, window, lock) if window.drawn else result
 
 

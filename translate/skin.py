@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from translate.card_parts import Drawn
 from translate.faces import Face
 from translate.framing import Pixels, Window
 from translate.matting import head_matte
@@ -47,12 +48,15 @@ _CHEEKS = (0.28, -0.02, 0.22)  # skin is looked at so far to both sides, between
 _OVAL = Oval(axes=(0.68, 0.85), middle=0.12, fades=(0.75, 1.2))  # of what changes
 _EYE, _EYES, _WHITE = (0.19, -0.08), 0.15, (0.86, 0.95)
 """Middle of an eye, the radius around it, and the levels between which white begins there."""
+_IN_SQUARE = 0.36  # the same radius, in sides of a square around a drawn eye
 _AROUND_EYES = Oval(axes=(0.42, 0.24), middle=-0.02, fades=(0.85, 1.1))
 _REDDER, _GREY = np.float32(16), np.float32(128)  # levels of Cr above the cheeks' that may be there
 _WHITER, _WHITEST = (0.02, 0.05), 0.95  # above skin, at least, are those; lighter is no skin
 
 
-def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
+def toned(
+    result: Pixels, rgb: Pixels, window: Window, lock: float, drawn: Drawn | None = None
+) -> Pixels:
     """A face in the tone of the photo's skin, or the same array where that is no darker.
 
     Args:
@@ -60,6 +64,7 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
         rgb: (H,W,3) uint8, the photo.
         window: with a face.
         lock: 0…1, how far skin stays as dark as it is; and as colourful, light skin half as far.
+        drawn: where eyes are drawn, see `Closeup`; None is where faces have them.
     """
     face = window.seen_face
     assert window.face is not None
@@ -75,7 +80,7 @@ def toned(result: Pixels, rgb: Pixels, window: Window, lock: float) -> Pixels:
     if factor.min() > _SEEN:
         return result
     planes = cast("list[Pixels]", cv2.split(result))
-    weight = _weight(planes, face, float(after.min()))
+    weight = _weight(planes, face, float(after.min()), drawn)
     weight *= head_matte(rgb, window.face, window.box, (window.out_width, window.out_height))
     mixed: list[Pixels] = []
     for plane, tone, least in zip(planes, wanted, factor, strict=True):
@@ -143,18 +148,26 @@ def cheeks(rgb: Pixels, face: Face) -> Pixels | None:
     return cast("Pixels", small.reshape(-1, 3))
 
 
-def _weight(planes: Sequence[Pixels], face: Face, skin: float) -> Floats:
+def _weight(
+    planes: Sequence[Pixels], face: Face, skin: float, drawn: Drawn | None = None
+) -> Floats:
     """(h,w) in [0,1]: 1 around the face, less at its edge and in the whites of eyes: what is whiter
     than the skin, whose least colour is `skin`, in [0,1]."""
     across, down = face_places(planes[0].shape, face)
     weight = oval(across, down, _OVAL)
-    beside, above = _EYE
+    (beside, above), near = _EYE, _EYES
+    middle = 0.0
+    if drawn is not None:  # of the window, not of the face
+        height, width = weight.shape
+        beside, middle = (0.5 - drawn[0]) * width / face[2], (width / 2 - face[0]) / face[2]
+        above = (drawn[1] * height - face[1]) / face[2]
+        near = _IN_SQUARE * drawn[2] * width / face[2]
     own = min(skin, _WHITEST)
     low, top = (max(level, own + more) for level, more in zip(_WHITE, _WHITER, strict=True))
-    rows = np.flatnonzero(abs(down - above) < _EYES)
+    rows = np.flatnonzero(abs(down - above) < near)
     if len(rows):
         eyes = slice(rows[0], rows[-1] + 1)
-        away = np.sqrt((abs(across) - beside) ** 2 + (down[eyes, None] - above) ** 2) / _EYES
+        away = np.hypot(abs(across - middle) - beside, down[eyes, None] - above) / near
         least = np.minimum.reduce([plane[eyes] for plane in planes])
         white = (least - np.float32(255 * low)) / np.float32(255 * (top - low))
         weight[eyes] *= 1 - white.clip(0, 1) * (2 - 2 * away).clip(0, 1)

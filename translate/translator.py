@@ -176,6 +176,7 @@ class Translator:
                 least_fall=self.least_fall(windows[0]),
                 skin_lock=options.skin(self.domain),
                 bare=self.domain.pgd.bare > 0,
+                eyes=self.domain.drawn_eyes,
                 free=seen.mask,
             )
 

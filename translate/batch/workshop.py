@@ -193,6 +193,7 @@ class Workshop:
                 least_fall=least,
                 skin_lock=options.skin(self.translator.domain),
                 bare=self.translator.domain.pgd.bare > 0,
+                eyes=self.translator.domain.drawn_eyes,
                 free=gathered(views).mask if views else None,
             )
 

@@ -74,18 +74,19 @@ def _closeup(domain: Domain) -> str:
     if closeup is None or network is None:
         return ""
     m, t = closeup.metrics, closeup.training
-    where = ""
+    squares = f"the squares around both eyes, {closeup.side:g} of the face wide, walk"
     if closeup.drawn:
         x, y, side = closeup.drawn
-        what = "their irises, put into" if closeup.graft else "what is drawn of them in"
-        where = (
-            f" ({what} squares of {side:.2f} of the window where the network "
-            f"finds an eye likeliest, left ones near {x:.2f}, {y:.2f}, right ones in the mirror)"
+        irises = f", with the irises of squares of {closeup.side:g} of the face put into them,"
+        squares = (
+            f"two squares, {side:.2f} of the window wide{irises if closeup.graft else ''} walk "
+            f"where the drawing is most like an eye to their network, near {x:.2f}, {y:.2f} and, "
+            f"mirrored, {1 - x:.2f}, {y:.2f},"
         )
     return f"""
 ## Close-ups of eyes
 
-After that walk the squares around both eyes, {closeup.side:g} of the face wide{where}, walk \
+After that walk {squares} \
 {closeup.pgd.in_words} on a network of {network.extent} at {network.size}×{network.size} \
 pixels (`translate/closeups.py`). {t["updates"]} updates, {t["images"]:,} target images seen, \
 {t["hours"]} hours on {t["hardware"] or "an accelerator"}.

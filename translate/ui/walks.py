@@ -152,6 +152,7 @@ class Walk:
             *(step, last, photo, windows, crop_only, mask, start, self.least_fall, skin),
             free=self.free,
             bare=self.domain.pgd.bare > 0,
+            eyes=self.domain.drawn_eyes,
         )
 
     @property
