@@ -304,7 +304,9 @@ def test_photos_that_end_early_have_eyes_as_far_as_each_came(eyed: Translator, v
 def test_a_blend_has_none(eyed: Translator, tiny_domain: Path, view: View) -> None:
     other = Translator.load(str(tiny_domain), device="cpu", dtype="float32")
     assert Mixture.of(eyed, other, 0.0).closeups() is not None
-    assert Mixture.of(eyed, other, 0.5).closeups() is None
+    blend = Mixture.of(eyed, other, 0.5)
+    assert blend.closeups() is None
+    assert Asked.by(blend.domain).closeup == 0
 
 
 def test_image_and_batch_agree(
@@ -397,7 +399,7 @@ def test_domains_and_pages_tell_of_them(cli: Cli, folder: Path) -> None:
     assert told.code == 0, told.err
     assert "eyes      32 px, 0.0" in told.out
     assert "6 steps of 2" in told.out
-    assert "Eyes are drawn by a second network" in (folder / "README.md").read_text()
+    assert "Eyes are drawn close up by a network of their own" in (folder / "README.md").read_text()
 
 
 def test_a_run_is_another_with_other_close_ups(eyed: Translator) -> None:

@@ -94,8 +94,9 @@ def test_a_batch_is_its_images(device: str) -> None:
 
 
 @each_device
-def test_a_walk_never_waits_for_the_device(device: str) -> None:
-    translator = Translator.load("anime", device=device)
+@pytest.mark.parametrize("name", ["anime", "cat", "cartoon"])
+def test_a_walk_never_waits_for_the_device(name: str, device: str) -> None:
+    translator = Translator.load(name, device=device)
     x = windows(translator).to(pick_device(device))
     seen = View(x, eyes=EYES.to(x.device).expand(len(x), -1, -1))
     for _ in range(FIRST + 1):  # makes what later walks share, and records it

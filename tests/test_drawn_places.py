@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -30,8 +30,12 @@ def dots(*places: tuple[float, float], light: float = 0.5) -> Tensor:
     return x.expand(1, 3, 256, 256).contiguous()
 
 
+seen_from: list[tuple[int, int]] = []
+
+
 def bright_middle(x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
     """Low where it is light in the middle of a square, and dark around."""
+    seen_from.append((len(x), halvings))
     place = (torch.arange(x.shape[-1]) + 0.5) * (2 / x.shape[-1]) - 1
     radius = torch.hypot(place, place[:, None])
     wanted = torch.exp(-0.5 * (radius / 0.15) ** 2)
@@ -44,22 +48,28 @@ def test_eyes_are_found_where_they_were_drawn(left: tuple[float, float]) -> None
     found = find_places(dots(left, right), USUAL, bright_middle, SIZE)
     assert found.shape == (1, 2, 3)
     off = found[0, :, :2] - torch.tensor([left, right])
-    assert off.abs().max() <= SIDE / 32 + 0.5  # half a step
+    assert off.abs().max() <= SIDE / 64 + 0.5  # half a step
     assert torch.equal(found[..., 2], USUAL[..., 2])
 
 
 def test_both_eyes_are_much_at_one_height() -> None:
-    x = torch.maximum(dots((96, 120), (160, 122)), dots((160, 152), light=0.52))
-    found = find_places(x, USUAL, bright_middle, SIZE)
-    assert found[0, 1, 1] == pytest.approx(122, abs=4)
-    alone = torch.maximum(dots((160, 122)), dots((160, 152), light=0.6))
-    assert find_places(alone, USUAL, bright_middle, SIZE)[0, 1, 1] == pytest.approx(152, abs=4)
+    decoy = dots((160, 137), light=0.56)  # lighter, and nearer to where most are
+    for left, found_at in ((112, 112), (140, 137)):
+        x = torch.maximum(dots((96, left), (160, 112)), decoy)
+        found = find_places(x, USUAL, bright_middle, SIZE)
+        assert found[0, 1, 1] == pytest.approx(found_at, abs=4)
 
 
 def test_where_nothing_is_drawn_they_are_where_most_are() -> None:
     flat = torch.full((2, 3, 256, 256), 0.3)
     usual = USUAL.expand(2, 2, 3)
     torch.testing.assert_close(find_places(flat, usual, bright_middle, SIZE), usual)
+
+
+def test_places_are_looked_for_from_further_off() -> None:
+    seen_from.clear()
+    find_places(dots((96, 132), (160, 132)), USUAL, bright_middle, SIZE)
+    assert seen_from == [(98, 1), (18, 1), (18, 1)]
 
 
 def test_a_drawing_is_looked_at_alone() -> None:
@@ -136,13 +146,33 @@ def test_a_card_that_says_where_needs_a_format_of_its_own(
     assert card(format=16, drawn=None).closeup is not None
     with pytest.raises(ValueError, match="need 17"):
         card(format=16, drawn=None, graft=False)
+    with pytest.raises(ValueError, match="looks a halving away"):
+        card(format=17, channels=[8, 8])
+    with pytest.raises(ValueError, match=r"less than or equal to 0\.5"):  # a right eye's
+        card(format=17, drawn=(0.6, 0.5, 0.3))
     with pytest.raises(ValueError, match="greater than 0"):
         card(format=17, drawn=(0.3, 0.5, 0.0))
 
 
+def test_what_older_cards_do_not_say_is_told_only_if_it_is_said(
+    card: Callable[..., Domain],
+) -> None:
+    said = [card(format=17, **c).closeup for c in ({"drawn": None}, {}, {"graft": False})]
+    assert [closeup.moves.keys() - {"side", "pgd"} for closeup in said if closeup] == [
+        set(),
+        {"drawn"},
+        {"drawn", "graft"},
+    ]
+
+
 @pytest.fixture
 def card() -> Callable[..., Domain]:
-    def made(format: int, drawn: object = DRAWN, graft: bool = True) -> Domain:
+    def made(
+        format: int,
+        drawn: object = DRAWN,
+        graft: bool = True,
+        channels: Sequence[int] = (8, 8, 8),
+    ) -> Domain:
         closeup = {"side": 0.3, "drawn": drawn, "graft": graft}
         network = {"size": 64, "channels": [8, 16, 16]}
         return Domain.model_validate(
@@ -151,7 +181,7 @@ def card() -> Callable[..., Domain]:
                 "name": "eyed",
                 "title": "Eyed",
                 "framing": "face",
-                "network": network | {"closeup": {"size": 32, "channels": [8, 8, 8]}},
+                "network": network | {"closeup": {"size": 32, "channels": channels}},
                 "pgd": {"steps": 2, "step_size": 1.0},
                 "calibration": {
                     "data": [-3.0 + 0.01 * i for i in range(21)],

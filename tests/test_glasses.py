@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from tests.conftest import EXAMPLES, Result, made_by_both
-from translate import Options, Translator, view
+from translate import Options, Translator, translator, view
 from translate.batch.engine import End, Engine
 from translate.domain import read_domain
 from translate.faces import find_faces
@@ -267,6 +267,16 @@ def test_a_walk_sets_out_without_the_rims_that_it_is_to_dissolve(anime: Translat
     more = (lost.shift - before.shift)[0, 0].numpy()
     assert more[rim].mean() > 0.3
     assert more.min() >= 0
+
+
+@pytest.mark.parametrize(("name", "needed"), [("cat", True), ("cartoon", True), ("night", False)])
+def test_what_finds_glasses_is_there_before_the_first_photo(
+    monkeypatch: pytest.MonkeyPatch, name: str, needed: bool
+) -> None:
+    prepared: list[str] = []
+    monkeypatch.setattr(translator, "prepare_glasses", lambda: prepared.append(name))
+    Translator.load(name, device="cpu")
+    assert bool(prepared) == needed
 
 
 def test_eyes_that_are_put_elsewhere_come_without_rims(anime: Translator) -> None:

@@ -24,7 +24,8 @@ from translate.domain import CARD_FILE, WEIGHTS_FILE, read_domain
 from translate.energy import EnergyModel
 from translate.image_io import read_photo
 from translate.networks.config import NetworkConfig
-from translate.training.drawn_eyes import SIZE, find_drawn_eyes
+from translate.training.drawn_eyes import SIZE, DrawnEye, find_drawn_eyes
+from translate.training.eye_sets import _like  # pyright: ignore[reportPrivateUsage]
 
 Cli = Callable[..., Result]
 RECIPE = """
@@ -119,6 +120,15 @@ def test_of_two_alike_the_eye_is_where_eyes_are() -> None:
         part[:] = np.minimum(part, eye)
     left, _ = template.find(skin)
     assert (left.x, left.y) == pytest.approx(usual, abs=5)
+
+
+def test_eyes_unlike_others_count_where_each_mirrors_the_other() -> None:
+    left, right = DrawnEye(0.3, 96, 120, 1.0), DrawnEye(0.35, 162, 124, 1.0)
+    assert _like((left, right)) == [True, True]
+    lower, aside, less = right._replace(y=131), right._replace(x=190), right._replace(likeness=0.27)
+    for other in (lower, aside, less):
+        assert _like((left, other)) == [False, False]
+    assert _like((left._replace(likeness=0.6), lower)) == [True, False]
 
 
 def test_pictures_without_eyes_are_not_like_those_with() -> None:

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"  # of a domain
 Name = Annotated[str, Field(pattern=NAME)]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
-Drawn = tuple[Unit, Unit, Annotated[float, Field(gt=0.0, le=1.0)]]
+Drawn = tuple[
+    Annotated[float, Field(ge=0.0, le=0.5)], Unit, Annotated[float, Field(gt=0.0, le=1.0)]
+]
 
 
 class Descent(BaseModel):
@@ -166,5 +168,10 @@ class Closeup(BaseModel):
 
     @property
     def moves(self) -> dict[str, Any]:
-        """What decides what they draw, as plain data."""
-        return self.model_dump(mode="json", include={"side", "drawn", "graft", "pgd"})
+        """What decides what they draw, as plain data. Of what older cards do not say no default."""
+        told = {"side", "pgd"}
+        if self.drawn:
+            told.add("drawn")
+        if not self.graft:
+            told.add("graft")
+        return self.model_dump(mode="json", include=told)

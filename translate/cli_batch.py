@@ -308,11 +308,13 @@ def _run(
 
 def _end_at_once() -> NoReturn:
     """As after a kill: the next run finds everything in order. The bar has hidden the cursor."""
-    if sys.stderr.isatty():
-        terminal = os.dup(2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the bar's thread draws on
-        os.write(terminal, SHOW_CURSOR)
-    os._exit(STOPPED)
+    try:
+        if sys.stderr.isatty():
+            terminal = os.dup(2)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the bar's thread draws on
+            os.write(terminal, SHOW_CURSOR)
+    finally:
+        os._exit(STOPPED)
 
 
 @contextmanager

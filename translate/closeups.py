@@ -3,8 +3,9 @@
 To a network of whole faces an eye is a few pixels of many, and what it draws there is strokes that
 mean one. In a close-up it is the whole picture. The photo's own eye is put back into the drawing
 first, in the light of the drawn skin, and that walks, with the drawing around it: an eye of that
-size and colour, where the photo has it, or where the domain draws it (`translate.drawn_places`).
-The right eye is seen in a mirror, so a network learns left ones only.
+size and colour, where the photo has it. Where a domain draws eyes in places of its own
+(`translate.drawn_places`) only irises are put back, or nothing, as its card says. The right eye is
+seen in a mirror, so a network learns left ones only.
 """
 
 from __future__ import annotations
@@ -95,8 +96,12 @@ class Closeups:
         if self.drawn is None:
             return eyes
         (across, down, side), (height, width) = self.drawn, x.shape[-2:]
-        left = [across * width, down * height, side * width]
-        usual = x.new_tensor([left, [width - left[0], *left[1:]]]).expand(len(x), 2, 3)
+        one = torch.ones_like(eyes[:, 0, 0])  # numbers that no copy brings to the device
+        left, right = (
+            torch.stack([one * place * width, one * down * height, one * side * width], dim=-1)
+            for place in (across, 1 - across)
+        )
+        usual = torch.stack([left, right], dim=1)
         return find_places(x, usual, self.energy, self.size) * (eyes[..., 2:] > 0)
 
 

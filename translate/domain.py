@@ -130,6 +130,8 @@ class Domain(BaseModel):
             looks, most = len(self.closeup.pgd.coarse), self.network.closeup.furthest
             if looks > most:
                 raise ValueError(f"closeup.pgd.coarse looks {looks} halvings away, not {most}")
+            if self.closeup.drawn and most < 1:
+                raise ValueError("closeup.drawn needs a network that looks a halving away")
         return self
 
     @property

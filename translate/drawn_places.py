@@ -10,10 +10,10 @@ from translate.guide import ScaledEnergy
 from translate.squares import mirrors, squares
 
 # All lengths are in sides of a square.
-_TRIED = ((3, 1 / 8), (1, 1 / 16))  # at first, and then around the best of these: how many steps
-# to each side, and how long they are
+_TRIED = ((3, 1 / 8), (1, 1 / 16), (1, 1 / 32))  # at first, and then around the best of these:
+# how many steps to each side, and how long they are
 _USUAL = (0.16, 0.19)  # standard deviations of where eyes are, across and down,
-_LEVEL = 0.13  # and of how much lower one is than the other
+_LEVEL = 0.09  # and of how much lower one is than the other
 _WEIGHT = 0.5  # of how unusual a place is, in energy
 
 
@@ -47,10 +47,11 @@ def find_places(x: Tensor, usual: Tensor, energy: ScaledEnergy, size: int) -> Te
 
 def _best(tried: Tensor, energies: Tensor) -> Tensor:
     """The pair of least energy, and not too unusual: (N,2,K,2) and (N,2,K) -> (N,2,2)."""
-    unusual = (tried / tried.new_tensor(_USUAL)).square().sum(dim=-1)
+    across, down = tried.unbind(dim=-1)
+    unusual = (across / _USUAL[0]).square() + (down / _USUAL[1]).square()
     each = energies + _WEIGHT / 2 * unusual
-    lower = (tried[:, 0, :, None, 1] - tried[:, 1, None, :, 1]) / _LEVEL
-    pairs = each[:, 0, :, None] + each[:, 1, None, :] + _WEIGHT * lower.square()  # (N,K,K)
+    lower = (down[:, 0, :, None] - down[:, 1, None, :]) / _LEVEL
+    pairs = each[:, 0, :, None] + each[:, 1, None, :] + _WEIGHT / 2 * lower.square()  # (N,K,K)
     best, count = pairs.flatten(1).argmin(dim=1), tried.shape[2]
     which = torch.stack([best // count, best % count], dim=1)
     return tried.gather(2, which[:, :, None, None].expand(-1, -1, 1, 2)).squeeze(2)

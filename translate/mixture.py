@@ -9,10 +9,8 @@ from typing import Self
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.closeups import Closeups
 from translate.errors import SettingsError
 from translate.guide import blend
-from translate.options import DEFAULTS, Options
 from translate.translator import Translator
 
 
@@ -47,7 +45,10 @@ class Mixture(Translator):
                 f"{second.domain.title!r} sees squares only and {first.domain.title!r} whole "
                 "photos; swap the two domains"
             )
-        mixture = cls(first.domain, first.model, first.device, first.dtype)
+        card = first.domain
+        if share > 0:
+            card = card.model_copy(update={"closeup": None})  # its eyes would be of the first alone
+        mixture = cls(card, first.model, first.device, first.dtype)
         mixture.second, mixture.share = second, share
         return mixture
 
@@ -61,10 +62,6 @@ class Mixture(Translator):
             (partial(self._other, halvings=halvings, member=member), self.share * ratio),
         )(x)
         return total + self.share * (first.target - ratio * second.target)
-
-    def closeups(self, options: Options = DEFAULTS) -> Closeups | None:
-        """The first domain's, where nothing is mixed in."""
-        return super().closeups(options) if self.share == 0 else None
 
     def _other(self, x: Tensor, halvings: int, member: int | None) -> Tensor:
         """The second domain's energy of the same window at its own size."""

@@ -19,7 +19,7 @@ def squares(x: Tensor, eyes: Tensor, size: int) -> Tensor:
 
     Args:
         x: float32.
-        eyes: see `Closeups`.
+        eyes: (N,2,3), see `translate.closeups.Closeups`.
         size: in pixels.
     """
     height, width = x.shape[-2:]
@@ -39,7 +39,7 @@ def put_back(x: Tensor, walked: Tensor, eyes: Tensor) -> Tensor:
     Args:
         x: (N,3,h,w) in [0,1].
         walked: (2N,3,size,size) in [0,1], see `squares`.
-        eyes: see `Closeups`.
+        eyes: (N,2,3), see `translate.closeups.Closeups`.
 
     Returns:
         (N,3,h,w) in [0,1].

@@ -108,7 +108,7 @@ class Translator:
         if card.framing == "face":
             prepare_faces()
             prepare_matting()
-        if card.face_glasses or card.face_relit:
+        if card.face_glasses or card.face_relit or Asked.by(card).rimless:
             prepare_glasses()
         return translator
 

@@ -32,8 +32,8 @@ class Asked(NamedTuple):
 
     Attributes:
         relit: its skin in even light, and without rims of glasses, see `Domain.face_relit`.
-        rimless: without these in its own light, where its eyes are put into a drawing that has them
-            elsewhere, see `Closeup.drawn`.
+        drawn: whether eyes are drawn elsewhere, see `Closeup.drawn`.
+        rimless: without these in its own light, where its eyes are put into such a drawing.
         bare: where its skin, and what is behind it, are bare, see `PGD.bare`.
         eyes: how many times as large its eyes are, see `Domain.face_eyes`.
         sky: where there is sky around it, or in a scene, see `PGD.sky`.
@@ -47,6 +47,7 @@ class Asked(NamedTuple):
     sky: bool = False
     dark: bool = False
     closeup: float = 0.0
+    drawn: bool = False
     rimless: bool = False
 
     @classmethod
@@ -57,8 +58,8 @@ class Asked(NamedTuple):
         if domain.closeup is None:
             return asked
         closeup = domain.closeup
-        rimless = closeup.drawn is not None and closeup.graft
-        return asked._replace(closeup=closeup.side, rimless=rimless)
+        drawn = closeup.drawn is not None
+        return asked._replace(closeup=closeup.side, drawn=drawn, rimless=drawn and closeup.graft)
 
     @classmethod
     def of(cls, descent: Descent, *, relit: bool, eyes: float) -> Self:
@@ -155,7 +156,9 @@ def look(
     around = _as_asked(seen, face, asked, None if keep_glasses else worn, head)
     if free is None:
         return around
-    eyes = None if around.eyes is None else _seen_eyes(around.eyes, free)
+    eyes = around.eyes
+    if eyes is not None and not asked.drawn:
+        eyes = _seen_eyes(eyes, free)
     return replace(around, mask=torch.from_numpy(free)[None, None], eyes=eyes)
 
 

@@ -79,7 +79,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
     domain = translator.domain
     asked = Asked.by(domain) if request.kind == "translation" else NOTHING
     closeup = asked.closeup > 0
-    asked = asked._replace(closeup=0.0, rimless=False)  # as inks and tones come after
+    asked = asked._replace(closeup=0.0, drawn=False, rimless=False)  # as inks and tones come after
     if asked.relit:
         notes.append("walks set out from skin in even light where a face is found, as in photos")
     if asked.eyes > 1:
@@ -101,7 +101,7 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         "states": states,
         "features": None if features is None else [features.name, features.sha256],
         "lpips": lpips is not None,
-        "asked": None if asked == NOTHING else asked._asdict(),
+        "asked": None if asked == NOTHING else _told(asked),
         "sheet": request.sheet,
     }
     job = Job(request.out, settings, overwrite=request.overwrite)
@@ -137,6 +137,10 @@ def evaluate_walk(translator: Translator, request: WalkRequest) -> Iterator[Prog
         job.sheet("neighbours", image_grid(found.sheet, columns=3 * found.group))
     table = walk_table(job.settings, report)
     job.finish(report, table, walk_plot(job.settings, report), values)
+
+
+def _told(asked: Asked) -> dict[str, Any]:
+    return {k: v for k, v in asked._asdict().items() if k not in ("drawn", "rimless")}
 
 
 def _rows(translator: Translator, states: Sequence[int], values: Arrays) -> list[dict[str, Any]]:

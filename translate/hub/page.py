@@ -69,7 +69,8 @@ def _closeup(domain: Domain) -> str:
     if closeup is None or network is None:
         return ""
     return f"""
-Eyes are drawn by a second network, of {network.extent} at {network.size}×{network.size} pixels.
+Eyes are drawn close up by a network of their own, of {network.extent} at \
+{network.size}×{network.size} pixels.
 
 {_sources("Its target images", closeup.p_data)}
 {_sources("Start images of its attack", closeup.p_0)}"""

@@ -77,9 +77,11 @@ def _closeup(domain: Domain) -> str:
     squares = f"the squares around both eyes, {closeup.side:g} of the face wide, walk"
     if closeup.drawn:
         x, y, side = closeup.drawn
-        irises = f", with the irises of squares of {closeup.side:g} of the face put into them,"
+        what = "what is drawn there as it is"
+        if closeup.graft:
+            what = f"with the irises of squares of {closeup.side:g} of the face put into them"
         squares = (
-            f"two squares, {side:.2f} of the window wide{irises if closeup.graft else ''} walk "
+            f"two squares, {side:.2f} of the window wide, {what}, walk "
             f"where the drawing is most like an eye to their network, near {x:.2f}, {y:.2f} and, "
             f"mirrored, {1 - x:.2f}, {y:.2f},"
         )

@@ -79,7 +79,7 @@ def write_targets(path: Path, out: Path, *, hold_out: int, beside: bool = False)
         beside: write squares beside the eyes of the others, too, `beside.zip`.
 
     Raises:
-        TrainingError: there are no such images.
+        TrainingError: there are no such images, or all are held out.
     """
     names, read = _open(path)
     try:
@@ -106,6 +106,8 @@ def write_targets(path: Path, out: Path, *, hold_out: int, beside: bool = False)
     if not kept:
         raise TrainingError(f"{path}: no eyes that are like each other; give squares around faces")
     if beside:
+        if not off_eye:
+            raise TrainingError(f"{path}: all eyes are held out; hold out fewer than {hold_out}")
         _write(out / "beside.zip", off_eye)
     usual = (template.x / SIZE, template.y / SIZE, DRAWN / SIZE)
     return Targets(Count(_write(out / "eyes.zip", kept), held_out), template, usual)
