@@ -62,7 +62,7 @@ def uphill(x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
 
 def closeups(**changes: float) -> Closeups:
     descent = Descent(**{"steps": 8, "step_size": 3.0, "decay": 0.5, **changes})
-    return Closeups(energy=uphill, size=SIZE, descent=descent)
+    return Closeups(energy=uphill, size=SIZE, card=Closeup(side=0.5, pgd=descent))
 
 
 def test_squares_are_around_the_eyes_and_the_right_one_in_the_mirror() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from translate.card_parts import Descent
+from translate.card_parts import Closeup, Descent
 from translate.closeups import Closeups
 from translate.domain import Domain
 from translate.drawn_places import find_places
@@ -84,9 +83,10 @@ EYES = torch.tensor([[[70.0, 60.0, 40.0], [190.0, 60.0, 40.0]]])  # of the photo
 LEFT, RIGHT = (88.0, 140.0), (165.0, 136.0)  # where they are drawn
 
 
-def closeups(graft: bool = True) -> Closeups:
-    descent = Descent(steps=4, step_size=1.0)
-    return Closeups(energy=bright_middle, size=SIZE, descent=descent, drawn=DRAWN, graft=graft)
+def closeups(graft: bool = True, steps: int = 4, step_size: float = 1.0) -> Closeups:
+    descent = Descent(steps=steps, step_size=step_size)
+    card = Closeup(side=0.3, drawn=DRAWN, graft=graft, pgd=descent)
+    return Closeups(energy=bright_middle, size=SIZE, card=card)
 
 
 def test_the_photos_eye_walks_where_it_is_drawn() -> None:
@@ -104,7 +104,7 @@ def test_the_photos_eye_walks_where_it_is_drawn() -> None:
 
 def test_only_irises_are_put_where_lids_are_drawn() -> None:
     x, start = dots(LEFT, RIGHT), torch.full((1, 3, 256, 256), 0.8)
-    standing = replace(closeups(), descent=Descent(steps=1, step_size=1e-6))
+    standing = closeups(steps=1, step_size=1e-6)
     changed = (standing(x, start, EYES, 1.0) - x).abs().amax(dim=(0, 1)) > 0.02
     place = torch.arange(256) + 0.5
     radius = torch.stack([torch.hypot(place - a, (place - d)[:, None]) for a, d in (LEFT, RIGHT)])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -36,6 +35,7 @@ from translate.console import (
     Strength,
     ToneLock,
     TotalVariation,
+    end_at_once,
     on_signals,
     parse_strength,
     printable,
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 5.0  # between lines of progress where there is no terminal
 STOPPED = 130  # exit code after a signal
-SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"
 
 batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -273,7 +272,7 @@ def _run(
 
     def ask() -> None:
         if stop.is_set():
-            _end_at_once()
+            end_at_once(STOPPED)
         stop.set()
         say("stopping: images in flight are finished; once more to stop at once")
 
@@ -304,17 +303,6 @@ def _run(
         raise typer.Exit(STOPPED)
     if tally.counts["failed"] or pipeline.ended:
         raise typer.Exit(1)
-
-
-def _end_at_once() -> NoReturn:
-    """As after a kill: the next run finds everything in order. The bar has hidden the cursor."""
-    try:
-        if sys.stderr.isatty():
-            terminal = os.dup(2)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the bar's thread draws on
-            os.write(terminal, SHOW_CURSOR)
-    finally:
-        os._exit(STOPPED)
 
 
 @contextmanager

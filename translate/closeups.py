@@ -19,7 +19,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from translate.card_parts import Descent, Drawn
+from translate.card_parts import Closeup
 from translate.drawn_places import find_places
 from translate.guide import ScaledEnergy, seen_from
 from translate.options import own_pgd
@@ -43,19 +43,16 @@ class Closeups:
     Attributes:
         energy: of their network, (2N,3,size,size) float32 in [0,1] -> (2N,).
         size: in pixels.
-        descent: their whole walk.
-        bends: what is asked of the shape of moves against the descent's own, see `Options.bends`.
+        card: what the domain says of them.
+        bends: what is asked of the shape of moves against their walk's own, see `Options.bends`.
         run: see `translate.pgd.descend`.
-        drawn, graft: see `translate.card_parts.Closeup`.
     """
 
     energy: ScaledEnergy
     size: int
-    descent: Descent
+    card: Closeup
     bends: Mapping[str, float] = field(default_factory=dict[str, float])
     run: Run | None = None
-    drawn: Drawn | None = None
-    graft: bool = True
 
     def __call__(self, x: Tensor, start: Tensor, eyes: Tensor, share: Tensor | float) -> Tensor:
         """A batch with its eyes drawn close up, each image its own way.
@@ -71,10 +68,10 @@ class Closeups:
             (N,3,h,w) float32 in [0,1].
         """
         if not isinstance(share, Tensor):
-            count = round(share * self.descent.steps)
+            count = round(share * self.card.pgd.steps)
             return self._drawn(x, start, eyes, count) if count else x
         result = x.clone()
-        counts = cast("list[int]", share.mul(self.descent.steps).round().int().tolist())
+        counts = cast("list[int]", share.mul(self.card.pgd.steps).round().int().tolist())
         for count in sorted(set(counts) - {0}):
             chosen = [i for i, own in enumerate(counts) if own == count]
             result[chosen] = self._drawn(x[chosen], start[chosen], eyes[chosen], count)
@@ -83,19 +80,19 @@ class Closeups:
     def _drawn(self, x: Tensor, start: Tensor, eyes: Tensor, count: int) -> Tensor:
         places = self._places(x, eyes)
         walked = squares(x, places, self.size)
-        if self.graft:
-            ends = GRAFT if self.drawn is None else IRIS
+        if self.card.graft:
+            ends = GRAFT if self.card.drawn is None else IRIS
             walked = grafted(walked, squares(start, eyes, self.size), ends)
-        own = replace(own_pgd(self.descent, self.size, self.size), **self.bends)
-        guide = seen_from(self.energy, self.descent.halvings)
+        own = replace(own_pgd(self.card.pgd, self.size, self.size), **self.bends)
+        guide = seen_from(self.energy, self.card.pgd.halvings)
         pgd = part_of(own, count)
         return put_back(x, attack(self.energy, walked, pgd, guide=guide, run=self.run), places)
 
     def _places(self, x: Tensor, eyes: Tensor) -> Tensor:
         """Where in a state the photo's eyes are drawn: (N,2,3), with a side of 0 for no eye."""
-        if self.drawn is None:
+        if self.card.drawn is None:
             return eyes
-        (across, down, side), (height, width) = self.drawn, x.shape[-2:]
+        (across, down, side), (height, width) = self.card.drawn, x.shape[-2:]
         one = torch.ones_like(eyes[:, 0, 0])  # numbers that no copy brings to the device
         left, right = (
             torch.stack([one * place * width, one * down * height, one * side * width], dim=-1)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from translate.errors import SettingsError
 
+_SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"
 DomainName = Annotated[
     str, typer.Option("--domain", "-d", help="Bundled name, folder, or org/repo on the Hub.")
 ]
@@ -103,3 +105,14 @@ def on_signals(handler: Callable[[], None]) -> Generator[None]:
     finally:
         for number, before in old.items():
             signal.signal(number, before)
+
+
+def end_at_once(code: int) -> NoReturn:
+    """As after a kill; but a terminal gets its cursor back, which a progress bar has hidden."""
+    try:
+        if sys.stderr.isatty():
+            terminal = os.dup(2)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the bar's thread draws on
+            os.write(terminal, _SHOW_CURSOR)
+    finally:
+        os._exit(code)

@@ -313,11 +313,9 @@ class Translator:
         return Closeups(
             energy=self._closeup_energy,
             size=network.size,
-            descent=closeup.pgd,
+            card=closeup,
             bends=options.bends(),
             run=self._replay,
-            drawn=closeup.drawn,
-            graft=closeup.graft,
         )
 
     def score(self, photo: Source | Photo, options: Options = DEFAULTS) -> Score:
