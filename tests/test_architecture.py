@@ -31,6 +31,7 @@ LAYERS = (
     ("bareness", "darkness", "energy", "eyes", "ground", "imageset", "options"),
     ("relighting", "sky", "throats", "tones"),
     ("frame", "view", "closeups"),
+    ("score",),
     ("translator", "calibration"),
     ("batch", "generate", "mixture", "publish", "training", "convert", "evaluation"),
     ("ui",),

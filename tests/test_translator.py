@@ -26,6 +26,7 @@ from translate.networks.config import NetworkConfig
 from translate.options import BENDS
 from translate.pgd import attack
 from translate.pgd_settings import PGD
+from translate.score import remark
 from translate.view import View
 
 CPU = {"device": "cpu", "dtype": "float32"}
@@ -189,10 +190,9 @@ def test_remarks(tiny: Translator, photo: Path) -> None:
     card = tiny.domain.model_copy(
         update={"calibration": tiny.domain.calibration.model_copy(update={"data": low})}
     )
-    inside = Translator(card, tiny.model, tiny.device, tiny.dtype)
-    assert "already is in the domain 'Tiny'" in (inside.remark(frames[0], frames[-1]) or "")
+    assert "already is in the domain 'Tiny'" in (remark(card, frames[0], frames[-1]) or "")
     short = list(tiny.frames(photo, Options(steps=1, step_size=1e-4)))
-    assert "hardly moved" in (tiny.remark(short[0], short[-1]) or "")
+    assert "hardly moved" in (remark(tiny.domain, short[0], short[-1]) or "")
 
 
 @pytest.mark.parametrize(

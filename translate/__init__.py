@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from translate.pgd import Step as Step
     from translate.pgd import descend as descend
     from translate.pgd_settings import PGD as PGD
-    from translate.translator import Score as Score
+    from translate.score import Score as Score
     from translate.translator import Translator as Translator
 
 _HOMES = {
@@ -38,7 +38,7 @@ _HOMES = {
     "Frame": "frame",
     "InputError": "errors",
     "Options": "options",
-    "Score": "translator",
+    "Score": "score",
     "SettingsError": "errors",
     "Step": "pgd",
     "TrainingError": "errors",

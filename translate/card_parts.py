@@ -118,6 +118,11 @@ class Calibration(BaseModel):
         """Median energy of p_data images: where `auto` stops."""
         return self.data[10]
 
+    @property
+    def hardly(self) -> float:
+        """A tenth of the median way from photos to p_data: a smaller fall is worth a word."""
+        return 0.1 * (self.source[10] - self.target)
+
     def percentile(self, energy: float) -> float:
         """Share of p_data images, in percent, whose energy is above `energy`.
 

@@ -48,9 +48,10 @@ from translate.console import (
 from translate.errors import TranslateError
 
 if TYPE_CHECKING:
+    from translate.frame import Frame
     from translate.framing import Framing
     from translate.options import Options
-    from translate.translator import Frame, Translator
+    from translate.translator import Translator
 
 app = typer.Typer(
     help="Move photos into another domain (anime faces, …) by descending an energy model.",
@@ -100,6 +101,7 @@ def image(
 ) -> None:
     """Translate one photo."""
     from translate.image_io import check_target, read_photo, write_image
+    from translate.score import remark
     from translate.translator import Translator
 
     options = replace(
@@ -132,9 +134,9 @@ def image(
     assert last is not None
     write_image(last.image, out, exif=photo.exif, overwrite=overwrite)
     seconds = time.perf_counter() - started
-    for remark in (last.note, translator.remark(first, last)):
-        if remark:
-            say(f"note: {remark}")
+    for words in (last.note, remark(translator.domain, first, last)):
+        if words:
+            say(f"note: {words}")
     print(
         f"{out}: energy {first.energy:.2f} -> {last.energy:.2f} "
         f"(target {translator.domain.calibration.target:.2f}), {last.index} steps, {seconds:.2f} s"

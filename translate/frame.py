@@ -11,16 +11,39 @@ from PIL import Image
 from torch import Tensor
 
 from translate.card_parts import Drawn
+from translate.domain import Domain
 from translate.framing import Pixels, Window, extract, inside
 from translate.image_io import Photo, to_array, to_pil
 from translate.inking import LARGEST, calmed, inked
 from translate.masking import Mask, keep_outside
 from translate.mouths import one_mouth
+from translate.options import Options
 from translate.pasting import paste_all, put_back
 from translate.pgd import Step
 from translate.skin import not_reddened, toned
 from translate.throats import bare_throat
 from translate.tones import toned_around
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How faces go back into their photo.
+
+    Attributes:
+        skin_lock: how far they keep its tone of skin, and drawings its tones around the face: see
+            `translate.skin` and `translate.tones`.
+        bare: whether a drawing's throat stays bare where the photo's is, as `PGD.bare` wants.
+        eyes: see `Domain.drawn_eyes`.
+    """
+
+    skin_lock: float = 0.0
+    bare: bool = False
+    eyes: Drawn | None = None
+
+    @classmethod
+    def of(cls, domain: Domain, options: Options) -> Finish:
+        """Of a domain, and of what is asked of it."""
+        return cls(options.skin(domain), domain.pgd.bare > 0, domain.drawn_eyes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,13 +58,10 @@ class Frame:
         crop_only: see `Options`.
         mask: see `Translator.frames`.
         start: (N,) energies of the first state; None trusts every window.
-        free: (N,1,h,w) bool, what a walk could change in the windows; None is all of it.
-        skin_lock: how far faces keep the photo's tone of skin, and drawings its tones around the
-            face: see `translate.skin` and `translate.tones`.
-        bare: whether a drawing's throat stays bare where the photo's is, as `PGD.bare` wants.
-        eyes: see `Domain.drawn_eyes`.
         least_fall: of energy, per distance moved. A face whose energy fell less is none to the
             model, or already in the domain: it is left alone.
+        free: (N,1,h,w) bool, what a walk could change in the windows; None is all of it.
+        finish: of faces.
     """
 
     step: Step
@@ -52,10 +72,8 @@ class Frame:
     mask: Mask | None = None
     start: Tensor | None = None
     least_fall: float = 0.0
-    skin_lock: float = 0.0
-    bare: bool = False
-    eyes: Drawn | None = None
     free: Tensor | None = None
+    finish: Finish = Finish()
 
     @property
     def index(self) -> int:
@@ -145,18 +163,18 @@ class Frame:
 
     def _coloured(self, result: Pixels, window: Window) -> Pixels:
         """A result without what disturbs a drawing, if it is one, in the photo's tones."""
-        rgb, face, lock = self.photo.rgb, window.seen_face, self.skin_lock
+        rgb, face, lock = self.photo.rgb, window.seen_face, self.finish.skin_lock
         if window.drawn:
             result = calmed(result)
         if face is None:
             return result
         if window.drawn:
             result = one_mouth(result, face)
-            result = bare_throat(result, rgb, window) if self.bare else result
+            result = bare_throat(result, rgb, window) if self.finish.bare else result
             result = not_reddened(result, face)
         if lock == 0:
             return result
-        result = toned(result, rgb, window, lock, self.eyes)
+        result = toned(result, rgb, window, lock, self.finish.eyes)
         return toned_around(result, rgb, window, lock) if window.drawn else result
 
 

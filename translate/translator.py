@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -19,7 +19,7 @@ from translate.domain import Domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.errors import SettingsError
 from translate.faces import prepare_faces
-from translate.frame import Frame, joined
+from translate.frame import Finish, Frame, joined
 from translate.framing import FaceSquare, Window, find_windows
 from translate.glasses import prepare_glasses
 from translate.guide import seen_from
@@ -35,27 +35,12 @@ from translate.options import DEFAULTS, Options
 from translate.pgd import Step, descend
 from translate.pgd_settings import PGD
 from translate.replay import Replay
+from translate.score import Score, least_fall
 from translate.view import Asked, View, gathered, look
 
 PIECE = 8  # windows of one photo on the device at a time
-HARDLY = 0.1  # of the median way from source to data: a smaller fall of energy is worth a word
 
 Source = str | os.PathLike[str] | Image.Image | Pixels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """How in-domain an image is.
-
-    Attributes:
-        energy: low for images like p_data.
-        probability: sigmoid(−energy), P(image from p_data) against attacked images.
-        percentile: share of held-out p_data images, in percent, with a higher energy.
-    """
-
-    energy: float
-    probability: float
-    percentile: float
 
 
 class Translator:
@@ -162,7 +147,7 @@ class Translator:
         seen = gathered(
             [look(photo.rgb, w, keep_glasses=keep, asked=asked, mask=mask) for w in windows]
         )
-        start = None
+        start, finish = None, Finish.of(self.domain, options)
         for step, last in self._descend_pieces(seen, options, measured):
             start = step.energy if start is None else start
             yield Frame(
@@ -173,19 +158,10 @@ class Translator:
                 options.crop_only,
                 mask,
                 start=start,
-                least_fall=self.least_fall(windows[0]),
-                skin_lock=options.skin(self.domain),
-                bare=self.domain.pgd.bare > 0,
-                eyes=self.domain.drawn_eyes,
+                least_fall=least_fall(self.domain, windows[0]),
                 free=seen.mask,
+                finish=finish,
             )
-
-    def least_fall(self, window: Window) -> float:
-        """See `Frame`: a share of the calibrated fall of energy over the calibrated travel."""
-        own, calibration = self.domain.pgd, self.domain.calibration
-        ratio = math.sqrt(window.out_width * window.out_height) / self.domain.network.size
-        travel = own.travel * ratio
-        return HARDLY * (calibration.source[10] - calibration.target) / max(travel, 1e-9)
 
     def _descend_pieces(
         self, seen: View, options: Options, measured: bool
@@ -321,15 +297,7 @@ class Translator:
     def score(self, photo: Source | Photo, options: Options = DEFAULTS) -> Score:
         """How in-domain a photo is, without changing it."""
         frame = next(self.frames(photo, replace(options, strength=0.0, steps=None, seed=None)))
-        return self.grade(frame.energy)
-
-    def grade(self, energy: float) -> Score:
-        """What an energy says, see `Score`."""
-        return Score(
-            energy=energy,
-            probability=1 / (1 + math.exp(min(energy, 700.0))),
-            percentile=self.domain.calibration.percentile(energy),
-        )
+        return Score.of(frame.energy, self.domain.calibration)
 
     def energy(self, x: Tensor, halvings: int = 0, member: int | None = None) -> Tensor:
         """(N,3,H,W) float32 in [0,1] on the translator's device -> (N,) float32."""
@@ -341,13 +309,3 @@ class Translator:
         assert self.model.closeup is not None
         with autocast(self.device, self.dtype):
             return self.model.closeup.energy(x, halvings, member)
-
-    def remark(self, first: Frame, last: Frame) -> str | None:
-        """One plain sentence when the result needs one: already in the domain, or hardly moved."""
-        calibration = self.domain.calibration
-        if first.energy <= calibration.target:
-            return f"This photo already is in the domain {self.domain.title!r}."
-        way = calibration.source[10] - calibration.target
-        if last.index > 0 and first.energy - last.energy < HARDLY * way:
-            return "The energy hardly moved; try a higher strength or another framing."
-        return None

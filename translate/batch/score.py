@@ -17,7 +17,7 @@ from translate.batch.pipeline import default_workers
 from translate.framing import extract
 from translate.image_io import read_photo, to_tensor
 from translate.options import DEFAULTS, Options
-from translate.translator import Score
+from translate.score import Score
 from translate.view import View
 
 
@@ -97,6 +97,6 @@ def _score(engine: Engine, batch: Sequence[_View]) -> Iterator[Scored]:
     for view in batch:
         end = view.view if isinstance(view.view, str) else next(remaining)
         if isinstance(end, End):
-            yield Scored(view.input, engine.translator.grade(end.before))
+            yield Scored(view.input, Score.of(end.before, engine.translator.domain.calibration))
         else:
             yield Scored(view.input, end)

@@ -26,10 +26,11 @@ from translate.batch.journal import Record, Results
 from translate.batch.plan import Item, source_of
 from translate.batch.settings import Settings
 from translate.errors import InputError
-from translate.frame import Frame, joined
+from translate.frame import Finish, Frame, joined
 from translate.framing import Window, extract
 from translate.image_io import Photo, read_photo, to_tensor, write_image
 from translate.pgd import Step
+from translate.score import least_fall
 from translate.translator import Translator
 from translate.view import Asked, gathered, look, steady
 
@@ -177,12 +178,13 @@ class Workshop:
         """End states of a photo, or of each frame of a moving picture."""
         photos, options = job.movie.photos, self.settings.options
         each = len(ends) // len(photos)
+        domain = self.translator.domain
+        least, finish = least_fall(domain, job.windows[0]), Finish.of(domain, options)
         for i, photo in enumerate(photos):
             of_photo = slice(i * each, (i + 1) * each)
             own, views = ends[of_photo], job.views[of_photo]
             step = joined([end.step for end in own]) if own else _still(photo, job.windows[0])
             start = torch.tensor([end.before for end in own]) if own else None
-            least = self.translator.least_fall(job.windows[0])
             yield Frame(
                 step,
                 True,
@@ -191,10 +193,8 @@ class Workshop:
                 options.crop_only,
                 start=start,
                 least_fall=least,
-                skin_lock=options.skin(self.translator.domain),
-                bare=self.translator.domain.pgd.bare > 0,
-                eyes=self.translator.domain.drawn_eyes,
                 free=gathered(views).mask if views else None,
+                finish=finish,
             )
 
     def _encode(self, images: Sequence[Image.Image], job: Job, exif: bytes | None) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from translate.cropping import Box, overlap
 from translate.domain import Domain
-from translate.frame import Frame
+from translate.frame import Finish, Frame
 from translate.framing import Window
 from translate.image_io import Photo, Pixels, to_array, to_tensor
 from translate.masking import Mask
@@ -146,13 +146,12 @@ class Walk:
         x = torch.cat([to_tensor(state) for state in self.states[index]])
         step = Step(index, x, energy, distance, torch.ones_like(energy, dtype=torch.bool))
         last, crop_only = index == self.last, self.view == SQUARE
-        start = self.values[0][0]
-        skin = self.options.skin(self.domain)
         return Frame(
-            *(step, last, photo, windows, crop_only, mask, start, self.least_fall, skin),
+            *(step, last, photo, windows, crop_only, mask),
+            start=self.values[0][0],
+            least_fall=self.least_fall,
             free=self.free,
-            bare=self.domain.pgd.bare > 0,
-            eyes=self.domain.drawn_eyes,
+            finish=Finish.of(self.domain, self.options),
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from translate.domain import Domain
-from translate.translator import HARDLY, Score
+from translate.score import Score
 from translate.ui.walks import Walk
 
 BUSY = "The server is busy or cannot be reached; try again in a moment."
@@ -19,7 +19,7 @@ def number(value: float) -> str:
 def story(walk: Walk, index: int) -> str:
     """A few sentences about the state that is shown."""
     domain, first, now = walk.domain, walk.energies[0], walk.energies[index]
-    target, median = domain.calibration.target, domain.calibration.source[10]
+    target = domain.calibration.target
     parts: list[str] = []
     if walk.stopped and index == walk.last:
         parts.append(f"Stopped at step {index}.")
@@ -39,7 +39,7 @@ def story(walk: Walk, index: int) -> str:
         )
     if first <= target:
         parts.append("This photo was already in the domain before the first step.")
-    elif index == walk.last and index > 0 and first - now < HARDLY * (median - target):
+    elif index == walk.last and index > 0 and first - now < domain.calibration.hardly:
         parts.append("That is hardly a change: try a higher strength or another framing.")
     elif now <= target and index > 0:
         parts.append("So to the model it is there now.")
