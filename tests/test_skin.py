@@ -123,12 +123,31 @@ def test_white_is_what_is_whiter_than_the_skin(window: Window) -> None:
     pale = np.empty((window.out_height, window.out_width, 3), np.uint8)
     pale[:] = (252, 245, 236)
     eye = (round(y - 0.08 * width), round(x + 0.19 * width))
+    pale[eye[0] - 4 : eye[0] + 5, eye[1] - 4 : eye[1] + 5] = 30
     pale[eye[0] - 2 : eye[0] + 3, eye[1] - 2 : eye[1] + 3] = 255
     changed = toned(pale, np.full_like(light(), 90), window, 1.0)
     assert (changed[eye] == 255).all()
-    beside = changed[eye[0], eye[1] + 5], changed[eye[0] + 8, eye[1]]
+    beside = changed[eye[0], eye[1] + 9], changed[eye[0] + 12, eye[1]]
     np.testing.assert_allclose(beside, [cheek(changed)] * 2, atol=2)
     assert cheek(changed).max() < 150
+
+
+def test_white_skin_below_an_eye_does_not_glow(window: Window) -> None:
+    """As white as the eye is what a walk leaves under it; only between ink it is the eye's."""
+    assert window.seen_face is not None
+    x, y, width = window.seen_face
+    pale = np.empty((window.out_height, window.out_width, 3), np.uint8)
+    pale[:] = (252, 245, 236)
+    down, across = round(y - 0.08 * width), round(x + 0.19 * width)
+    around = slice(across - round(0.08 * width), across + round(0.08 * width))
+    pale[down - round(0.08 * width) : down + round(0.14 * width), around] = 255
+    lids = [down - round(0.04 * width), down + round(0.04 * width)]
+    for lid in lids:
+        pale[lid - 1 : lid + 2, around] = 30
+    changed = toned(pale, np.full_like(light(), 90), window, 1.0)
+    assert (changed[down - 1 : down + 2, across - 3 : across + 4] == 255).all()
+    below = changed[lids[1] + round(0.04 * width), around]
+    assert below.max() <= cheek(changed).max() + 10  # white as it was, beside the cheek's tone
 
 
 def test_white_is_looked_for_where_eyes_are_drawn(window: Window) -> None:
@@ -155,6 +174,8 @@ def test_whites_of_eyes_and_what_lies_beyond_the_head_stay(window: Window) -> No
     x, y, width = window.seen_face
     rows = slice(round(y - 0.12 * width), round(y - 0.04 * width))
     eye = (rows, slice(round(x + 0.15 * width), round(x + 0.23 * width)))
+    lids = slice(rows.start - 2, rows.stop + 2)
+    pale[lids, eye[1].start - 2 : eye[1].stop + 2] = 30
     pale[eye] = 255
     changed = toned(pale, dark(), window, 1.0)
     assert (changed[eye] == 255).all()

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from translate.card_parts import Drawn
+from translate.cheeks import bare_cheeks
 from translate.domain import Domain
 from translate.framing import Pixels, Window, extract, inside
 from translate.image_io import Photo, to_array, to_pil
@@ -32,7 +33,8 @@ class Finish:
     Attributes:
         skin_lock: how far they keep its tone of skin, and drawings its tones around the face: see
             `translate.skin` and `translate.tones`.
-        bare: whether a drawing's throat stays bare where the photo's is, as `PGD.bare` wants.
+        bare: whether a drawing's throat stays bare where the photo's is, as `PGD.bare` wants, and
+            its cheeks.
         eyes: see `Domain.drawn_eyes`.
     """
 
@@ -170,7 +172,8 @@ class Frame:
             return result
         if window.drawn:
             result = one_mouth(result, face)
-            result = bare_throat(result, rgb, window) if self.finish.bare else result
+            if self.finish.bare:
+                result = bare_throat(bare_cheeks(result, face), rgb, window)
             result = not_reddened(result, face)
         if lock == 0:
             return result

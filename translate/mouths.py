@@ -11,14 +11,12 @@ from typing import cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from translate.faces import Face
 from translate.framing import Pixels
 from translate.matting import brightness
 from translate.skin import Floats, Oval, face_places, oval
-
-Marks = npt.NDArray[np.uint8]
+from translate.strokes import EDGE, Bools, Marks, painted_over
 
 # Places and lengths in widths of the face's box, from its middle.
 _ABOUT = Oval(axes=(0.3, 0.21), middle=0.35, fades=(1.0, 1.0001))  # noses end above, chins below
@@ -30,14 +28,10 @@ _GAP = 0.05  # what is no further apart, from left to right, is one line
 _NOSE = 0.2  # a line above this height is none of the mouth's
 _MIDDLE = 0.25  # a line whose middle lies so far to a side counts half
 _LOW, _LEAST = (0.42, 0.55), 0.6  # between these heights it counts less, by this much in the end
-_EDGE = 3  # pixels: so far around it a line goes, too
-_REACH = 3  # pixels: what fills it is from as far
 
 
 def one_mouth(drawing: Pixels, face: Face) -> Pixels:
     """A drawn face without the short lines beside, above and below its mouth.
-
-    They are filled from what is around them (Telea 2004).
 
     Args:
         drawing: (h,w,3) uint8.
@@ -48,15 +42,15 @@ def one_mouth(drawing: Pixels, face: Face) -> Pixels:
     """
     rows, columns = _part(drawing, face)
     part = drawing[rows, columns]
-    if min(part.shape[:2]) < 2 * _EDGE:
+    if min(part.shape[:2]) < 2 * EDGE:
         return drawing
     x, y, width = face
     place = (x - columns.start, y - rows.start, width)
-    others = _others(part, place)
-    if others is None:
+    lines = _lines(part, place)
+    if lines is None:
         return drawing
     calm = drawing.copy()
-    calm[rows, columns] = cv2.inpaint(part, others, _REACH, cv2.INPAINT_TELEA)
+    calm[rows, columns] = painted_over(part, *lines)
     return calm
 
 
@@ -75,8 +69,9 @@ def _part(drawing: Pixels, face: Face) -> tuple[slice, slice]:
     )
 
 
-def _others(part: Pixels, face: Face) -> Marks | None:
-    """(h,w) of 0 and 1: lines about the mouth that are not its own; None if there are none."""
+def _lines(part: Pixels, face: Face) -> tuple[Bools, Marks] | None:
+    """(h,w) each: lines about the mouth that are not its own, and all others; None if there are no
+    such lines."""
     width = face[2]
     about = oval(*face_places(part.shape, face), _ABOUT)
     if not about.any():
@@ -99,10 +94,7 @@ def _others(part: Pixels, face: Face) -> Marks | None:
         return None
     own = max(lines)[1]
     gone = np.isin(labels, [label for _, label in lines if label != own])
-    square = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
-    grown = cv2.dilate((gone & (ink > 0)).astype(np.uint8), square)
-    grown[(labels > 0) & ~gone] = 0
-    return cast("Marks", grown)
+    return gone & (ink > 0), ((labels > 0) & ~gone).astype(np.uint8)
 
 
 def _ink(part: Pixels, width: float, about: Floats) -> tuple[Floats, Marks]:

@@ -48,6 +48,10 @@ _CHEEKS = (0.28, -0.02, 0.22)  # skin is looked at so far to both sides, between
 _OVAL = Oval(axes=(0.68, 0.85), middle=0.12, fades=(0.75, 1.2))  # of what changes
 _EYE, _EYES, _WHITE = (0.19, -0.08), 0.15, (0.86, 0.95)
 """Middle of an eye, the radius around it, and the levels between which white begins there."""
+_GAP, _RIM, _INKED = 0.1, 0.02, (0.08, 0.3)
+"""Eyes whose places are the face's are open below, and skin under them is as white as their whites.
+So a white is what lies between ink no further apart than this, of the face's width, or so near to
+it; ink is darker than skin, from the one to the other end."""
 _IN_SQUARE = 0.36  # the same radius, in sides of a square around a drawn eye
 _AROUND_EYES = Oval(axes=(0.42, 0.24), middle=-0.02, fades=(0.85, 1.1))
 _REDDER, _GREY = np.float32(16), np.float32(128)  # levels of Cr above the cheeks' that may be there
@@ -169,9 +173,21 @@ def _weight(
         eyes = slice(rows[0], rows[-1] + 1)
         away = np.hypot(abs(across - middle) - beside, down[eyes, None] - above) / near
         least = np.minimum.reduce([plane[eyes] for plane in planes])
-        white = (least - np.float32(255 * low)) / np.float32(255 * (top - low))
-        weight[eyes] *= 1 - white.clip(0, 1) * (2 - 2 * away).clip(0, 1)
+        white = ((least - np.float32(255 * low)) / np.float32(255 * (top - low))).clip(0, 1)
+        if drawn is None:
+            white *= _between_ink(least, 255 * own, face[2])
+        weight[eyes] *= 1 - white * (2 - 2 * away).clip(0, 1)
     return weight
+
+
+def _between_ink(least: Floats, skin: float, width: float) -> Floats:
+    """(h,w) in [0,1]: where levels of the least colour are ink, or between ink on two sides."""
+    darker = (1 - least / np.float32(max(skin, 1))).clip(0).astype(np.float32)
+    gap, rim = (max(1, round(part * width)) | 1 for part in (_GAP, _RIM))
+    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap, gap))
+    closed = cast("Floats", cv2.morphologyEx(darker, cv2.MORPH_CLOSE, ellipse))
+    near = cv2.dilate(ramp(closed, _INKED), np.ones((rim, rim), np.uint8))
+    return cast("Floats", cv2.blur(near, (rim, rim)))
 
 
 def face_places(shape: Sequence[int], face: Face) -> tuple[Floats, Floats]:

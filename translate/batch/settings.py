@@ -12,7 +12,7 @@ from translate.errors import SettingsError
 from translate.options import DEFAULTS, Options
 from translate.translator import Translator
 
-CONTENT_FORMAT = 15  # raised when the same settings would give another result
+CONTENT_FORMAT = 16  # raised when the same settings would give another result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
