@@ -43,6 +43,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/web.py
+	$(BIN)/python benchmarks/busy.py
 
 # The figures in docs/evaluation/, on what the recipes of the domains hold out of training. DATA holds
 # the zips and folders named below; contact sheets stay in out/. Run again, it goes on where it was

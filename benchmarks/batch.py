@@ -28,7 +28,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from translate.allocator import keep_freed_memory
 from translate.batch.engine import Engine
 from translate.batch.jobs import Job
 from translate.batch.journal import Journal, Record
@@ -43,6 +42,7 @@ from translate.domain import Domain
 from translate.energy import EnergyModel
 from translate.hub import bundled_domains
 from translate.networks.config import NetworkConfig
+from translate.process import keep_freed_memory
 from translate.translator import Translator
 
 PHOTOS = 24

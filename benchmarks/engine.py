@@ -22,13 +22,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.allocator import keep_freed_memory
 from translate.device import DTYPES, autocast, has_native_bfloat16, pick_device, pick_dtype
 from translate.domain import WEIGHTS_FILE, read_domain
 from translate.energy import EnergyModel, load_energy_model
 from translate.networks.config import NetworkConfig
 from translate.pgd import descend
 from translate.pgd_settings import PGD
+from translate.process import keep_freed_memory
 from translate.replay import Replay
 
 DOMAIN = Path(__file__).parents[1] / "weights" / "anime"

@@ -19,7 +19,7 @@ MODULES = {
 }
 # Lower layers first; a module may import from its own layer's lower neighbours and below.
 LAYERS = (
-    ("errors", "allocator", "replay", "smooth"),
+    ("errors", "process", "replay", "smooth"),
     ("card_parts", "cropping", "guide", "networks", "pgd_settings", "shaping", "specks"),
     ("console", "files", "srgb", "domain", "device"),
     ("pgd", "grid", "faces", "upsampling", "squares"),

@@ -230,3 +230,23 @@ def test_console_script_and_closed_pipe(tiny_domain: Path) -> None:
     done = subprocess.run(f"{script} domains | head -0", shell=True, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     assert os.access(script, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("own", "spins"),
+    [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
+)
+def test_threads_leave_a_core_soon_unless_the_environment_says_otherwise(
+    tiny_domain: Path, photo: Path, tmp_path: Path, own: dict[str, str], spins: str
+) -> None:
+    """What torch's own OpenMP read when it was loaded, by its own word."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_WAIT", "GOMP_"))}
+    script = Path(sys.executable).with_name("translate")
+    done = subprocess.run(
+        [script, "image", photo, tmp_path / "out.png", "--domain", tiny_domain],
+        env={**kept, **own, "OMP_DISPLAY_ENV": "VERBOSE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr

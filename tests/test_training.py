@@ -754,6 +754,57 @@ def test_a_run_that_has_diverged_ends_before_it_has_no_good_checkpoint_left(
     assert checkpoint.load(checkpoint.latest(settings.out)).position.total_updates == 2
 
 
+def lengths(trainer, count):
+    """Of each update, the gradient's as Adam gets it, and the usual one, both in float64."""
+    found = []
+
+    def measured(optimizer, *_):
+        (group,) = optimizer.param_groups
+        learning = [p for p in group["params"] if p.grad is not None]
+        usual = sum(
+            float(optimizer.state[p]["exp_avg_sq"].double().sum())
+            / (1 - group["betas"][1] ** int(optimizer.state[p]["step"]))
+            for p in learning
+            if p in optimizer.state
+        )
+        own = math.sqrt(sum(float(p.grad.double().square().sum()) for p in learning))
+        found.append((own, math.sqrt(usual)))
+
+    hook = trainer.optimizer.register_step_pre_hook(measured)
+    go(trainer, count)
+    hook.remove()
+    return found
+
+
+@pytest.mark.parametrize("clip", [0.0, 1.5])
+def test_a_gradient_of_unusual_length_is_shortened(new_trainer, monkeypatch, clip):
+    """Only by `clip`: nothing else holds it, and those of usual length stay as they are."""
+    right = objectives.binary_loss
+    trainer, free = new_trainer(clip=clip), new_trainer()
+    first, unbound = lengths(trainer, 2), lengths(free, 2)
+    assert first[0] == unbound[0]
+    monkeypatch.setattr(objectives, "binary_loss", lambda *logits: 20 * right(*logits))
+    (own, usual), (longer, _) = lengths(trainer, 1)[0], lengths(free, 1)[0]
+    assert longer > 5 * usual
+    assert own == pytest.approx(clip * usual if clip else longer, rel=1e-4)
+
+
+def test_shortened_gradients_resume_exactly(new_trainer, tmp_path):
+    unbroken, first, second = (new_trainer(clip=0.3) for _ in range(3))
+    go(unbroken, 8)
+    go(first, 3)
+    first.save(tmp_path / "c.safetensors")
+    second.restore(checkpoint.load(tmp_path / "c.safetensors"))
+    go(second, 5)
+    assert_same(unbroken, second)
+
+
+@pytest.mark.parametrize("kind", ["face", "drawing", "scene"])
+def test_starters_shorten_gradients(kind):
+    text = (RECIPES.parent / "starters" / f"{kind}.toml").read_text(encoding="utf-8")
+    assert "\nclip = 1.5 " in text
+
+
 def test_failing_between_stages_keeps_a_checkpoint_to_go_on_from(
     new_trainer, tmp_path, monkeypatch
 ):

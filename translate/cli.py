@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from translate.allocator import keep_freed_memory
 from translate.cli_batch import batch, batch_app
 from translate.cli_convert import convert
 from translate.cli_evaluate import evaluate_app
@@ -46,6 +45,7 @@ from translate.console import (
     say,
 )
 from translate.errors import TranslateError
+from translate.process import keep_freed_memory, wait_briefly
 
 if TYPE_CHECKING:
     from translate.frame import Frame
@@ -250,6 +250,7 @@ def serve_main() -> None:
 
 def _run(command: typer.Typer) -> None:
     keep_freed_memory()
+    wait_briefly()
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a failure is told once, by us
     try:
         command()

@@ -127,7 +127,7 @@ def latest(folder: Path) -> Path:
     """
     files = sorted(folder.glob(PATTERN))
     if not files:
-        raise TrainingError(f"{folder}: no checkpoint to resume from; start without --resume")
+        raise TrainingError(f"{folder} holds no checkpoint; train first, without --resume")
     return files[-1]
 
 

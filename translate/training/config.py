@@ -117,6 +117,10 @@ class Recipe(Settings):
         as_sampled: share of the updates whose attack moves as the samples do (locks, headroom,
             total variation), so that the network knows where such walks lead.
         r1_every: R1 and R2 on every n-th update, n times as strong.
+        clip: gradients longer than so many times their usual length, as Adam remembers it, are
+            shortened to that (Pascanu, Mikolov, Bengio 2013, with a bound that follows the run); 0
+            shortens none. Without momentum a network that tells less and less overshoots more and
+            more, until nothing is left of it.
         ema: decay of the exponential average of the weights.
         betas: of Adam.
         sample_travel: travel of the translations the samples and the card use, as a share of
@@ -162,6 +166,7 @@ class Recipe(Settings):
     decay: float = Field(default=0.0, ge=0, le=1)
     as_sampled: float = Field(default=0.0, ge=0, le=1)
     r1_every: int = Field(default=1, ge=1)
+    clip: float = Field(default=0.0, ge=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     betas: tuple[Beta, Beta] = (0.0, 0.99)
     sample_travel: float = Field(default=0.27, gt=0)

@@ -6,6 +6,7 @@ import copy
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from translate.options import own_pgd
 from translate.pgd import attack
 from translate.pgd_settings import PGD
 from translate.replay import Replay
-from translate.shaping import l2_norm
+from translate.shaping import TINY, l2_norm
 from translate.training import checkpoint
 from translate.training.beginnings import grown, take_over
 from translate.training.checkpoint import Position
@@ -136,13 +137,17 @@ class Trainer:
         attacked = self._attack(start, pgd, halvings, translated)
         loss, (r1, r2), logits = self._losses(data, attacked, halvings)
         slopes = [p.grad for p in self.model.parameters() if p.grad is not None]
-        finite = torch.isfinite(loss + torch.nn.utils.get_total_norm(slopes).cpu())
+        length = torch.nn.utils.get_total_norm(slopes)
+        finite = torch.isfinite(loss + length.cpu())
         if not finite or loss > DIVERGED:
             found = f"{float(loss):.0f}" if finite else "not finite"
             raise TrainingError(
                 f"the loss is {found} at update {position.update} of stage {position.stage}; "
-                "resume from the last checkpoint with a lower learning_rate or a higher r1"
+                "resume from the last checkpoint, or start again where there is none yet, with "
+                "a lower learning_rate, a higher r1 or clip = 1.5"
             )
+        if self.recipe.clip:
+            self._shorten(length)
         self.optimizer.step()
         self._average()
         travel = l2_norm(attacked - start).mean() / max(pgd.travel, 1e-12)
@@ -294,6 +299,21 @@ class Trainer:
         if weight == 0 or self.position.update % every:
             return torch.full((), float("nan"))
         return self._objectives.steepness(halvings, weight * every, x).cpu()
+
+    def _shorten(self, length: Tensor) -> None:
+        """Bring a gradient of unusual length down to `Recipe.clip` times the usual one."""
+        forget, state = self.recipe.betas[1], self.optimizer.state
+        learning = [p for p in self.model.parameters() if p.grad is not None]
+        squares = [
+            state[p]["exp_avg_sq"].sum() / (1 - forget ** float(state[p]["step"]))
+            for p in learning
+            if p in state
+        ]
+        if squares:
+            usual = torch.stack(squares).sum().sqrt()
+            share = (self.recipe.clip * usual / length.clamp_min(TINY)).clamp_max(1.0)
+            for weight in learning:
+                cast("Tensor", weight.grad).mul_(share)
 
     @torch.no_grad()
     def _average(self) -> None:
