@@ -22,12 +22,13 @@ Bools = npt.NDArray[np.bool_]
 Marks = npt.NDArray[np.uint8]
 
 _SMALL = 128  # pixels: shorter side of the copy that is looked at
-_SHADED, _LIT = 0.6, 75  # of the light of the cheeks' lit part, a percentile of it: what is
+_SHADED, _LIT = 0.45, 75  # of the light of the cheeks' lit part, a percentile of it: what is
 # darker is hair, or an edge, or so much in the shade that it may be
 _DEEP, _COLOURFUL = 0.2, 0.7  # below the chin, where shade is deep, this much light is enough for
 # what is as colourful for its light as the cheeks, in parts of them: hair is less
 _OTHER = 7.0  # levels of Cr and Cb: what is so far from skin of any saturation below is none
 _SATURATION = (0.55, 1.6)  # of skin, in parts of the cheeks': less where it shines
+_SHINE = 0.3  # of the face's width: as large as what shines on a forehead is, at most
 _GAPS, _LEAST, _EDGE = 5, 7, 5  # pixels: gaps that are skin, too; where it is narrower there is
 # none; and how much of that loss is made good
 
@@ -86,7 +87,18 @@ def like_skin(rgb: Pixels, face: Face) -> Marks | None:
     small = cast("Pixels", resized)
     x, y, width = (value * scale for value in face)
     _, down = face_places(small.shape, (x, y, width))
-    return _like(small, skin, (down > _CHIN)[:, None]).astype(np.uint8)
+    like = _like(small, skin, (down > _CHIN)[:, None]).astype(np.uint8)
+    return _with_shine(like, _planes(small)[0] - np.median(_planes(skin[None])[0]), width)
+
+
+def _with_shine(like: Marks, lighter: Floats, width: float) -> Marks:
+    """What is like skin (h,w), and what is lighter and lies within it: there it shines."""
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(1 - like, connectivity=4)
+    wide = np.maximum(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    shines = (wide <= _SHINE * width) & (np.arange(count) > 0) & ~np.isin(np.arange(count), border)
+    mean = np.bincount(labels.ravel(), lighter.ravel(), count) / np.maximum(boxes[:, 4], 1)
+    return np.where((shines & (mean > 0))[labels.astype(np.intp)], 1, like).astype(np.uint8)
 
 
 def _like(rgb: Pixels, skin: Pixels, shaded: Bools) -> Bools:
