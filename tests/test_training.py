@@ -476,6 +476,20 @@ def test_k_moves_on_when_its_budget_is_used_up(new_trainer, monkeypatch):
     assert ks_under(new_trainer(stage), monkeypatch, 0.75, 10) == expected  # not above the gate
 
 
+def test_k_falls_where_the_attack_has_won(new_trainer, monkeypatch):
+    stage = {"updates": 50, "auc": 0.75, "auc_floor": 0.57, "auc_window": 2, "updates_per_k": 3}
+    trainer = new_trainer({**stage, "k_start": 2, "k_max": 4})
+    falls = [2, 2, 1, 1, 1, 2, 2, 1]  # but not below 1, where its budget ends at last
+    assert ks_under(trainer, monkeypatch, 0.56, 8) == falls
+    assert ks_under(trainer, monkeypatch, 0.58, 8) == [1, 1, 2, 2, 2, 3, 3, 3]
+    assert ks_under(trainer, monkeypatch, 0.8, 3) == [4, 4, 4]
+
+
+def test_a_floor_lies_below_the_gate(new_trainer):
+    with pytest.raises(ValidationError, match=r"auc_floor 0\.8 is not below auc 0\.75"):
+        new_trainer({"auc": 0.75, "auc_floor": 0.8})
+
+
 def test_updates_are_shared_evenly_among_ks(new_trainer, monkeypatch):
     trainer = new_trainer({"updates": 9, "auc": 1.0})
     assert ks_under(trainer, monkeypatch, 0.5, 10) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 1]

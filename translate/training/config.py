@@ -43,6 +43,8 @@ class Stage(Settings):
         k_start, k_max: PGD steps of the attack, first and last.
         updates_per_k: budget of one K; 0 divides `updates` evenly.
         auc: mean AUC of data against attacked images above which K moves on early.
+        auc_floor: mean AUC below which K falls by one, not below 1: where the attack has won
+            (AUC 0.5, a loss of ln 4) nothing is learned any more. 0: K only rises.
         auc_window: updates that the mean is taken over; also the least number per K.
         step_size: L2 length of one PGD step, in [0,1] pixels of a `reference_size` image.
         r1: weight γ of the penalty ½γ·E‖∇f‖² on p_data, at `reference_size`.
@@ -68,6 +70,7 @@ class Stage(Settings):
     k_max: int = Field(ge=0)
     updates_per_k: int = Field(default=0, ge=0)
     auc: float = Field(default=0.85, ge=0.5, le=1)
+    auc_floor: float = Field(default=0.0, ge=0, lt=1)
     auc_window: int = Field(default=25, ge=1)
     step_size: float = Field(gt=0)
     r1: float = Field(default=0.0, ge=0)
@@ -81,6 +84,8 @@ class Stage(Settings):
     def _check(self) -> Self:
         if sum(self.coarse) > 1:
             raise ValueError(f"coarse is {list(self.coarse)}; its shares may not exceed 1 together")
+        if self.auc_floor >= self.auc:
+            raise ValueError(f"auc_floor {self.auc_floor:g} is not below auc {self.auc:g}")
         if self.translated + self.spoilt > 1:
             raise ValueError(
                 f"translated {self.translated:g} and spoilt {self.spoilt:g} exceed 1 together"

@@ -333,8 +333,14 @@ class Trainer:
         position.k_update += 1
         position.aucs = [*position.aucs, report.auc][-stage.auc_window :]
         full = len(position.aucs) == stage.auc_window
-        passed = full and sum(position.aucs) / len(position.aucs) > stage.auc
-        if position.k < stage.k_max and (passed or position.k_update >= stage.budget):
-            position.k += 1
-            position.k_update = 0
-            position.aucs = []
+        mean = sum(position.aucs) / len(position.aucs)
+        passed = (full and mean > stage.auc) or position.k_update >= stage.budget
+        if full and mean < stage.auc_floor and position.k > 1:
+            self._turn_to(position.k - 1)
+        elif passed and position.k < stage.k_max:
+            self._turn_to(position.k + 1)
+
+    def _turn_to(self, k: int) -> None:
+        self.position.k = k
+        self.position.k_update = 0
+        self.position.aucs = []
