@@ -90,6 +90,30 @@ def test_skin_of_any_colour_is_skin(
     assert other.sum() > 0.8 * own.sum()
 
 
+def test_where_a_forehead_shines_it_is_skin(seen: np.ndarray, window: Window) -> None:
+    """White or bluish light on it; a dark spot there, or a white hat, is none."""
+    assert window.seen_face is not None
+    x, y, width = window.seen_face
+    rows, columns = np.ogrid[: seen.shape[0], : seen.shape[1]]
+    spot = np.hypot(columns - x, rows - (y - 0.3 * width)) < 0.1 * width
+    for colour, is_skin in (((250, 250, 255), True), ((60, 70, 110), False)):
+        spotted = seen.copy()
+        spotted[spot] = colour
+        assert (at(bare(spotted, window), window, *FOREHEAD) > 0.9) == is_skin
+    hat = seen.copy()
+    hat[: round(y - 0.2 * width)] = (250, 250, 255)
+    assert at(bare(hat, window), window, *FOREHEAD) == 0
+
+
+def test_the_shaded_side_of_a_forehead_is_skin(seen: np.ndarray, window: Window) -> None:
+    assert window.seen_face is not None
+    x, y, width = window.seen_face
+    half = seen.copy()
+    shade = np.s_[: round(y - 0.15 * width), round(x) :]
+    half[shade] = np.rint(0.6 * half[shade])
+    assert at(bare(half, window), window, 0.15, -0.3) > 0.9
+
+
 def test_a_throat_in_deep_shade_is_skin_and_hair_before_it_is_not(
     seen: np.ndarray, window: Window
 ) -> None:
