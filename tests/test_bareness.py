@@ -108,10 +108,12 @@ def test_where_a_forehead_shines_it_is_skin(seen: np.ndarray, window: Window) ->
 def test_the_shaded_side_of_a_forehead_is_skin(seen: np.ndarray, window: Window) -> None:
     assert window.seen_face is not None
     x, y, width = window.seen_face
+    rows = slice(round(y - 0.5 * width), round(y - 0.18 * width))
     half = seen.copy()
-    shade = np.s_[: round(y - 0.15 * width), round(x) :]
-    half[shade] = np.rint(0.6 * half[shade])
-    assert at(bare(half, window), window, 0.15, -0.3) > 0.9
+    half[rows, round(x - 0.35 * width) : round(x + 0.35 * width)] = (230, 196, 174)
+    half[rows, round(x) : round(x + 0.35 * width)] //= 2
+    places = bare(half, window)
+    assert all(at(places, window, beside, -0.37) > 0.9 for beside in (-0.15, 0.15))
 
 
 def test_a_throat_in_deep_shade_is_skin_and_hair_before_it_is_not(
