@@ -70,6 +70,21 @@ def test_without_strokes_it_is_the_same_array(lines: tuple[Line, ...]) -> None:
     assert bare_throat(picture, bare(), PLACE) is picture
 
 
+def test_red_lines_on_a_throat_become_ink_of_its_tone() -> None:
+    """As light as they were; where the photo shows a red scarf they stay red."""
+    picture, (x, y, width) = drawn(*JAW), FACE
+    row = round(y + 0.75 * width)
+    red = np.s_[row - 1 : row + 2, round(x - 0.1 * width) : round(x + 0.1 * width)]
+    picture[red] = (255, 168, 165)  # too light to be ink
+    calm = bare_throat(picture, bare(), PLACE)
+    before, after = (p[row, round(x)].astype(int) for p in (picture, calm))
+    assert after[0] - after[1] < 0.85 * (before[0] - before[1])
+    assert abs((after - before) @ LUMA) < 3
+    scarf = bare()
+    scarf[round(y + 0.65 * width) :] = (200, 30, 40)
+    np.testing.assert_array_equal(bare_throat(picture, scarf, PLACE)[red], picture[red])
+
+
 def test_what_a_throat_wears_stays() -> None:
     """A scarf is no skin, nor is a beard."""
     worn = bare()

@@ -112,19 +112,37 @@ def not_reddened(drawing: Pixels, face: Face) -> Pixels:
     if not len(rows):
         return drawing
     band = slice(rows[0], rows[-1] + 1)
-    light, red, blue = cv2.split(cv2.cvtColor(drawing[band], cv2.COLOR_RGB2YCrCb))
+    own = drawing[band]
+    less = no_redder(own, skin, oval(across, down[band], _AROUND_EYES))
+    if less is own:
+        return drawing
+    calm = drawing.copy()
+    calm[band] = less
+    return calm
+
+
+def no_redder(part: Pixels, skin: Floats, weight: Floats) -> Pixels:
+    """A part of a drawing in which nothing is much redder, for its light, than skin.
+
+    Args:
+        part: (h,w,3) uint8.
+        skin: (3,) in [0,1].
+        weight: (h,w) in [0,1], how much of what is too much goes.
+
+    Returns:
+        (h,w,3) uint8, of the same light; the same array where nothing is as red.
+    """
+    light, red, blue = cv2.split(cv2.cvtColor(part, cv2.COLOR_RGB2YCrCb))
     own = cv2.cvtColor(np.rint(skin * 255).astype(np.uint8)[None, None], cv2.COLOR_RGB2YCrCb)
     red, blue, most = (np.float32(plane) - _GREY for plane in (red, blue, own[0, 0, 1]))
     most = max(most, 0) * (light / np.float32(max(own[0, 0, 0], 1))).clip(0, 1) + _REDDER
-    excess = (red - most).clip(0) * oval(across, down[band], _AROUND_EYES)
+    excess = (red - most).clip(0) * weight
     if not excess.any():
-        return drawing
+        return part
     share = 1 - excess / np.maximum(np.hypot(red, blue), 1)
     planes = [light, *(np.rint(_GREY + share * plane).astype(np.uint8) for plane in (red, blue))]
     less = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2RGB)
-    calm = drawing.copy()
-    calm[band] = np.where(excess[..., None] > 0, less, drawing[band])
-    return calm
+    return np.where(excess[..., None] > 0, less, part)
 
 
 def light_around(plane: Pixels, face: Face) -> Floats:

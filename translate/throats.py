@@ -1,4 +1,5 @@
-"""No ink on a bare throat: of what a walk draws below a face only the line of the jaw stays.
+"""No ink on a bare throat: of what a walk draws below a face only the line of the jaw stays, and
+no line is red.
 
 A walk makes patches of the shade below a jaw, and strokes of folds and chains.
 """
@@ -15,7 +16,7 @@ from translate.bareness import Bools, like_skin, square
 from translate.faces import Face
 from translate.framing import Pixels, Window, extract
 from translate.matting import brightness
-from translate.skin import LUMA, Floats, face_places, skin_colour
+from translate.skin import LUMA, Floats, face_places, no_redder, skin_colour
 
 # Places and lengths in widths of the face's box, from its middle.
 _BESIDE, _TOP, _BOTTOM = 0.42, 0.44, 1.3  # looked at: so far to both sides, between these heights
@@ -57,14 +58,16 @@ def bare_throat(drawing: Pixels, rgb: Pixels, window: Window) -> Pixels:
     line = ink & (_depth(_jaw(ink, face[2]), len(ink)) <= _LINE * face[2])
     line |= ink & _hair(ink, face[2])
     strokes = ink & ~line & skin[part]
-    if not strokes.any():
+    seen = drawing[part]
+    own = no_redder(seen, colour, skin[part].astype(np.float32))
+    if own is seen and not strokes.any():
         return drawing
     gone = (cv2.dilate(strokes.astype(np.uint8), square(_EDGE)) > 0) & ~line
     soft = np.where(line, 0, cv2.GaussianBlur(gone.astype(np.float32), (0, 0), _SOFT))[..., None]
-    seen = skin[part] & (cv2.dilate(ink.astype(np.uint8), square(3)) == 0)
-    own, calm = drawing[part], drawing.copy()
-    bare = _filled(own, seen.astype(np.float32), colour * 255, _BROADLY * face[2])
-    calm[part] = np.rint(own + soft * (bare - own))
+    bare = skin[part] & (cv2.dilate(ink.astype(np.uint8), square(3)) == 0)
+    calm = drawing.copy()
+    plain = _filled(own, bare.astype(np.float32), colour * 255, _BROADLY * face[2])
+    calm[part] = np.rint(own + soft * (plain - own))
     return calm
 
 
