@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from translate.energy import Downsample, EnergyModel, load_energy_model
 from translate.errors import DomainError, SettingsError
 from translate.networks.config import MAX_PARAMETERS, NetworkConfig
-from translate.networks.levels import bent, spread_at_once, spread_in_parts
+from translate.networks.levels import Level, _Pointwise, bent, spread_at_once, spread_in_parts
 
 HEADS = ("aligned", "pooled")
 
@@ -395,6 +395,39 @@ def test_downsample_gradients_are_those_of_the_convolution():
     assert torch.allclose(found, expected, atol=1e-14)
     assert torch.autograd.gradcheck(down, x)
     assert torch.autograd.gradgradcheck(down, x)  # R1 needs the second derivative
+
+
+def test_learning_weights_of_single_pixels_are_those_of_the_convolution():
+    level = Level(3, 4, 1).double()
+    generator = torch.Generator().manual_seed(3)
+    x = torch.rand(2, 3, 8, 6, dtype=torch.double, generator=generator, requires_grad=True)
+    weight = level.skip.weight
+    plain = torch.nn.functional.conv2d(x, weight)
+    slopes = torch.rand(plain.shape, dtype=torch.double, generator=generator)
+    expected = torch.autograd.grad(plain, (x, weight), slopes)
+    found = torch.autograd.grad(level._skipped(x), (x, weight), slopes)
+    assert torch.equal(level._skipped(x), plain)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, atol=1e-14)
+    assert torch.autograd.gradcheck(_Pointwise.apply, (x, weight))
+    assert torch.autograd.gradgradcheck(_Pointwise.apply, (x, weight))
+
+
+def test_a_penalty_of_the_bundled_recipes_ends_no_process():
+    """Their batches of 16 at 128 px, where oneDNN divided by zero on a CPU with AMX."""
+    code = (
+        "import torch\n"
+        "from translate.networks.levels import Level\n"
+        "level = Level(24, 32, 1).to(memory_format=torch.channels_last)\n"
+        "x = torch.rand(16, 3, 128, 128).to(memory_format=torch.channels_last).requires_grad_()\n"
+        "with torch.autocast('cpu', torch.bfloat16):\n"
+        "    y = level(x, None)\n"
+        "(slope,) = torch.autograd.grad(y.float().sum(), x, create_graph=True)\n"
+        "slope.square().sum().backward()\n"
+        "assert level.skip.weight.grad.isfinite().all()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_from_further_off_only_the_coarse_levels_speak():

@@ -111,6 +111,45 @@ def spread_in_parts(x: Tensor) -> Tensor:
     return large
 
 
+class _Pointwise(torch.autograd.Function):
+    """A convolution of single pixels for weights that learn on a CPU.
+
+    The second derivative of torch's own is one whose kernel is as large as the map, so oneDNN takes
+    it for a product of matrices; where that is of 24 rows and 16·64·64 columns in bfloat16, as
+    with the batches of 16 of many recipes, oneDNN 3.12 ends the process on a CPU with AMX (SIGFPE).
+    """
+
+    @staticmethod
+    def forward(ctx: _Context, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(x, weight)
+
+    @staticmethod
+    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        (x, weight), (gradient,) = ctx.saved_tensors, gradients
+        spread = cast("Tensor", _Pointwise.apply(gradient, weight.transpose(0, 1)))
+        return spread, cast("Tensor", _PointwiseWeight.apply(x, gradient))
+
+
+class _PointwiseWeight(torch.autograd.Function):
+    """Slopes on the weights of `_Pointwise`, from its pictures and those on its results."""
+
+    @staticmethod
+    def forward(ctx: _Context, x: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(x, gradient)
+        shape = gradient.new_empty(gradient.shape[1], x.shape[1], 1, 1)
+        settings = ([0], [1, 1], [0, 0], [1, 1], False, [0, 0], 1)
+        only_weights = [False, True, False]
+        slopes = torch.ops.aten.convolution_backward(gradient, x, shape, *settings, only_weights)
+        return cast("Tensor", slopes[1])
+
+    @staticmethod
+    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        (x, gradient), (slope,) = ctx.saved_tensors, gradients
+        by_x = cast("Tensor", _Pointwise.apply(gradient, slope.transpose(0, 1)))
+        return by_x, cast("Tensor", _Pointwise.apply(x, slope))
+
+
 class _Swish(torch.autograd.Function):
     """SLOPE·x + (1 − SLOPE)·x·σ(βx) in few passes over memory: out of single operations, every
     intermediate of forward and backward pass is a new map of megabytes."""
@@ -157,7 +196,12 @@ class Level(nn.Module):
         for block in self.blocks:
             x = block(bent(x, self.swish)).add_(x)  # in place: one new map less
         x = self.down(x)
-        return self.conv(bent(x, self.swish)).add_(self.skip(x))
+        return self.conv(bent(x, self.swish)).add_(self._skipped(x))
+
+    def _skipped(self, x: Tensor) -> Tensor:
+        if x.is_cpu and torch.is_grad_enabled() and self.skip.weight.requires_grad:
+            return cast("Tensor", _Pointwise.apply(x, self.skip.weight.to(x.dtype)))
+        return self.skip(x)
 
     def absorb_swish(self) -> None:
         """See `EnergyModel.frozen`; features come in and go out β times as large."""
