@@ -70,6 +70,28 @@ def test_targets_with_faces_are_cut_around_them(data: Path) -> None:
     assert made["noise"].recipe.face_margin == 1.7
 
 
+def test_dark_scenes_are_walked_to_from_less_light(data: Path, tmp_path: Path) -> None:
+    """As the bundled `night` is; bright ones, and drawings however dark, are not."""
+    for index in range(FEWEST):
+        (tmp_path / "dark").mkdir(exist_ok=True)
+        Image.new("RGB", (64, 64), (50 + index % 9, 40, 60)).save(tmp_path / f"dark/{index:03}.png")
+
+    def made(kind: str, target: Path, photos: Path) -> Recipe:
+        return start(kind, name="a", title="A", target=target, photos=[photos]).recipe
+
+    night = made("scene", tmp_path / "dark", data / "noise")
+    assert night.sample_exposure < 1
+    assert min(night.sample_burning, night.sample_sky, night.sample_footroom) > 0
+    assert night.data.augment_p_0.burning > 0
+    for other in (
+        made("scene", data / "noise", tmp_path / "dark"),
+        made("scene", data / "noise", data / "noise"),
+        made("drawing", tmp_path / "dark", data / "noise"),
+    ):
+        assert other.sample_exposure == 1
+        assert other.sample_sky == other.sample_burning == other.data.augment_p_0.burning == 0
+
+
 def test_a_mirror_that_changes_targets_is_not_looked_into(data: Path) -> None:
     for mirror in (True, False):
         recipe = start(
@@ -92,7 +114,9 @@ def test_any_title_stays_a_title(data: Path) -> None:
 
 def test_no_more_than_needed_is_held_out(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = [f"{index}.png" for index in range(30 * FEWEST)]
-    monkeypatch.setattr("translate.training.starting.open_images", lambda path: (many, None))
+    one = (data / "noise" / "000.png").read_bytes()
+    found = (many, lambda name: one)
+    monkeypatch.setattr("translate.training.starting.open_images", lambda path: found)
     made = start("scene", name="a", title="A", target=data, photos=[data])
     assert made.recipe.data.p_data[0].hold_out == HELD_OUT
 

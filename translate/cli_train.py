@@ -67,7 +67,11 @@ def recipe(
     except OSError as error:
         raise SettingsError(f"{out}: cannot be written ({error})") from None
     print(f"{out}: {new.targets} targets, {new.photos} photos; read it, it says what turns what")
-    if kind != "scene":
+    if kind == "scene":
+        light = "targets {:.2f}, photos {:.2f}".format(*new.light)
+        so = "walks set out from less light, and skies stay dark" if new.dark else "light stays"
+        say(f"mean light of scenes: {light}: {so}")
+    else:
         cut = "targets are cut around theirs" if new.aligned else "targets stay whole squares"
         say(f"faces were found in {100 * new.faces:.0f} % of the targets: {cut}")
     say(

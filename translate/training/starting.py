@@ -25,8 +25,9 @@ Kind = Literal["face", "drawing", "scene"]
 
 FEWEST = 100  # targets and photos; with a few hundred a network learns them by heart
 HELD_OUT = 200  # at most, and a tenth at most: what calibration and figures are measured on
-LOOKED_AT = 60  # targets that faces are looked for in
+LOOKED_AT = 60  # targets, and photos, that are looked at before a recipe is written
 ALIGNED = 0.6  # share of these with a face from which on all targets are cut around theirs
+DARK = 0.6  # scenes of less of the photos' mean light are dark: a night's have 0.42 of a day's
 
 # Side of the square in face widths, and where the face's middle lies in it, where the detector does
 # not know the targets' faces: about those of the bundled `cat` and `anime`.
@@ -46,6 +47,7 @@ class Start:
         recipe: the same, checked.
         targets, photos: how many pictures there are.
         faces: share of the targets looked at in which a face was found; NaN for scenes.
+        light: mean light of the scenes looked at, targets and photos, in [0,1]; NaN for faces.
     """
 
     text: str
@@ -53,6 +55,12 @@ class Start:
     targets: int
     photos: int
     faces: float
+    light: tuple[float, float]
+
+    @property
+    def dark(self) -> bool:
+        """Whether targets are so dark that walks set out from less light than photos have."""
+        return self.recipe.sample_exposure < 1
 
     @property
     def aligned(self) -> bool:
@@ -80,13 +88,18 @@ def start(
     if re.match(NAME, name) is None:
         raise TrainingError(f"{name!r} names no domain; use small letters, digits, - and _")
     names, read = open_images(target)
-    counts = [len(open_images(path)[0]) for path in photos]
+    sets = [open_images(path) for path in photos]
+    counts = [len(each) for each, _ in sets]
     for path, count in ((target, len(names)), (photos[0], counts[0])):
         if count < FEWEST:
             raise TrainingError(
                 f"{path}: {count} pictures; learning takes {FEWEST} at least, better some thousands"
             )
-    faces = math.nan if kind == "scene" else _share_with_faces(target, names, read)
+    faces, light = math.nan, (math.nan, math.nan)
+    if kind == "scene":
+        light = _mean_light(target, names, read), _mean_light(photos[0], *sets[0])
+    else:
+        faces = _share_with_faces(target, names, read)
     aligned = faces >= ALIGNED
     margin, centre = (1.9, 0.45) if aligned else SQUARES[kind]
     framing = "crop" if kind == "scene" else "face"
@@ -103,11 +116,14 @@ def start(
         centre=centre,
         flip=0.5 if mirror else 0.0,
         mirrored="true" if mirror else "false",
+        dark="" if light[0] < DARK * light[1] else "# ",
         p_data="\n".join(p_data),
         p_0="\n".join(p_0),
     )
     recipe = read_recipe(text, "the new recipe")
-    return Start(text=text, recipe=recipe, targets=len(names), photos=sum(counts), faces=faces)
+    return Start(
+        text=text, recipe=recipe, targets=len(names), photos=sum(counts), faces=faces, light=light
+    )
 
 
 def _share_with_faces(path: Path, names: Sequence[str], read: Reader) -> float:
@@ -116,8 +132,20 @@ def _share_with_faces(path: Path, names: Sequence[str], read: Reader) -> float:
     def found(image: Image.Image, size: int) -> Images:
         return np.array([len(find_faces(np.asarray(image), every=False)) > 0], np.uint8)
 
-    some = names[:: max(1, len(names) // LOOKED_AT)]
-    return float(np.mean(list(decoded(path, some, read, 0, fitted=found))))
+    return float(np.mean(list(decoded(path, _some(names), read, 0, fitted=found))))
+
+
+def _mean_light(path: Path, names: Sequence[str], read: Reader) -> float:
+    """Of the pictures looked at, in [0,1]."""
+
+    def seen(image: Image.Image, size: int) -> Images:
+        return np.array([np.rint(np.asarray(image.convert("L")).mean())], np.uint8)
+
+    return float(np.mean(list(decoded(path, _some(names), read, 0, fitted=seen)))) / 255
+
+
+def _some(names: Sequence[str]) -> Sequence[str]:
+    return names[:: max(1, len(names) // LOOKED_AT)]
 
 
 def _source(path: Path, count: int, framing: str, weight: int = 1) -> str:
