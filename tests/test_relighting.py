@@ -19,6 +19,7 @@ from translate.batch.settings import Settings
 from translate.domain import read_domain
 from translate.evaluation.walks import _pictures
 from translate.faces import find_faces
+from translate.frame import Finish
 from translate.framing import Window, extract
 from translate.hub import bundled_domains
 from translate.image_io import Photo, to_array, to_tensor
@@ -279,6 +280,21 @@ def test_a_small_strength_stays_near_the_photo(anime: Translator, window: Window
     ]
     assert away[0] < 0.2 * away[2]
     assert away[0] < away[1] < away[2]
+
+
+def test_only_strengths_next_to_none_fade(anime: Translator) -> None:
+    shares = [
+        Finish.of(anime.domain, options).share
+        for options in (
+            Options(strength=0.01),
+            Options(strength=0.05),
+            Options(strength=0.01, steps=9),
+            Options(strength="auto"),
+            Options(strength=0.0),
+            Options(),
+        )
+    ]
+    assert shares == pytest.approx([0.2, 1, 1, 1, 1, 1])
 
 
 def test_a_strength_is_a_state_of_the_whole_walk(anime: Translator, window: Window) -> None:

@@ -25,6 +25,8 @@ from translate.skin import not_reddened, toned
 from translate.throats import bare_throat
 from translate.tones import toned_around
 
+FADED = 0.05  # strengths below it fade to the photo
+
 
 @dataclass(frozen=True, slots=True)
 class Finish:
@@ -36,16 +38,26 @@ class Finish:
         bare: whether a drawing's throat stays bare where the photo's is, as `PGD.bare` wants, and
             its cheeks.
         eyes: see `Domain.drawn_eyes`.
+        share: how much of what became of a face is seen, the rest is the photo's: a walk of next
+            to no length leaves it next to as it is, though its lines are those of a drawing.
     """
 
     skin_lock: float = 0.0
     bare: bool = False
     eyes: Drawn | None = None
+    share: float = 1.0
 
     @classmethod
     def of(cls, domain: Domain, options: Options) -> Finish:
         """Of a domain, and of what is asked of it."""
-        return cls(options.skin(domain), domain.pgd.bare > 0, domain.drawn_eyes)
+        how_far = options.strength if options.steps is None else None
+        strength = 1.0 if how_far is None or how_far == "auto" else how_far
+        return cls(
+            skin_lock=options.skin(domain),
+            bare=domain.pgd.bare > 0,
+            eyes=domain.drawn_eyes,
+            share=strength / FADED if 0 < strength < FADED else 1.0,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,6 +176,16 @@ class Frame:
         return to_pil(inside(result, self.photo.rgb, window), alpha)
 
     def _coloured(self, result: Pixels, window: Window) -> Pixels:
+        """A result as it goes into the photo: finished, and of a face as much as `Finish` says."""
+        share, finished = self.finish.share, self._finished(result, window)
+        if share == 1 or window.face is None:
+            return finished
+        photo = extract(self.photo.rgb, window)
+        return np.rint(photo + np.float32(share) * (finished - photo.astype(np.float32))).astype(
+            np.uint8
+        )
+
+    def _finished(self, result: Pixels, window: Window) -> Pixels:
         """A result without what disturbs a drawing, if it is one, in the photo's tones."""
         rgb, face, lock = self.photo.rgb, window.seen_face, self.finish.skin_lock
         if window.drawn:
