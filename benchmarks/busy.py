@@ -1,7 +1,7 @@
 """Walks beside a busy program: with threads that leave a core soon, and as OpenMP has them.
 
 Both walk the same photo, in turns (A B A B), each in a process of its own because OpenMP reads its
-settings once. Ratios only: nothing passes or fails.
+settings once, without those of the environment. Ratios only: nothing passes or fails.
 
     python benchmarks/busy.py
     python benchmarks/busy.py --busy 0   # what it costs where nothing else runs
@@ -61,6 +61,7 @@ def main() -> None:
     finally:
         for other in others:
             other.kill()
+            other.wait()
     ratios = [usual / brief for usual, brief in pairs]
     usual, brief = (statistics.median(times) for times in zip(*pairs, strict=True))
     print(f"{os.cpu_count()} cores, {options.busy} busy; seconds a photo, medians")

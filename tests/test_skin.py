@@ -158,13 +158,14 @@ def test_white_is_looked_for_where_eyes_are_drawn(window: Window) -> None:
     pale[:] = (252, 245, 236)
     eyes = [(round(drawn[1] * height), round(x * width)) for x in (drawn[0], 1 - drawn[0])]
     for down, across in eyes:
+        pale[down - 4 : down + 5, across - 4 : across + 5] = 30
         pale[down - 2 : down + 3, across - 2 : across + 3] = 255
     photo = np.full_like(light(), 90)
     unasked, changed = (toned(pale, photo, window, 1.0, place) for place in (None, drawn))
     for eye in eyes:
         assert (changed[eye] == 255).all()
         assert unasked[eye].max() < 250
-        beside = changed[eye[0], eye[1] + 5], changed[eye[0] + 8, eye[1]]
+        beside = changed[eye[0], eye[1] + 9], changed[eye[0] + 12, eye[1]]
         np.testing.assert_allclose(beside, [cheek(changed)] * 2, atol=2)
 
 

@@ -70,6 +70,18 @@ def test_without_strokes_it_is_the_same_array(lines: tuple[Line, ...]) -> None:
     assert bare_throat(picture, bare(), PLACE) is picture
 
 
+def test_a_white_pendant_keeps_its_line() -> None:
+    """What shines on a forehead is skin; on a throat it is worn."""
+    photo, (x, y, width) = bare(), FACE
+    place = (round(x), round(y + 0.8 * width))
+    cv2.circle(photo, place, round(0.11 * width), (245, 245, 250), -1)
+    picture = drawn(*JAW)
+    cv2.circle(picture, place, round(0.08 * width), INK, 3)
+    ring = (picture @ LUMA < 100) & (np.arange(len(picture))[:, None] > place[1] - 0.1 * width)
+    assert (bare_throat(picture, photo, PLACE) @ LUMA)[ring].max() < 100
+    assert (bare_throat(picture, bare(), PLACE) @ LUMA)[ring].min() > 150
+
+
 def test_red_lines_on_a_throat_become_ink_of_its_tone() -> None:
     """As light as they were; where the photo shows a red scarf they stay red."""
     picture, (x, y, width) = drawn(*JAW), FACE

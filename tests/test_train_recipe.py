@@ -52,10 +52,14 @@ def test_what_is_written_is_what_train_takes(
     assert recipe.framing == ("scene" if kind == "scene" else "face")
     assert [source.hold_out for source in recipe.data.p_0] == [12, 12]
     assert recipe.data.p_0[0].weight > recipe.data.p_0[1].weight
+    assert recipe.clip > 1
+    assert all(stage.auc_floor > 0.5 for stage in recipe.stages if stage.k_start < stage.k_max)
     dry = cli("train", out, "--dry-run", "--out", tmp_path / "run")
     assert dry.code == 0, dry.err
     assert f"p_data  {(data / 'noise').as_posix()}: 108 images" in dry.out
     assert "(32, 3, 32, 32)" in dry.out
+    assert "one less below 0.57" in dry.out
+    assert "gradients up to 1.5 usual ones" in dry.out
 
 
 def test_targets_with_faces_are_cut_around_them(data: Path) -> None:

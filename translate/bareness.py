@@ -12,14 +12,11 @@ from typing import cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from translate.faces import Face
 from translate.framing import Pixels
 from translate.skin import Floats, cheeks, face_places
-
-Bools = npt.NDArray[np.bool_]
-Marks = npt.NDArray[np.uint8]
+from translate.strokes import Bools, Marks
 
 _SMALL = 128  # pixels: shorter side of the copy that is looked at
 _SHADED, _LIT = 0.45, 75  # of the light of the cheeks' lit part, a percentile of it: what is
@@ -68,12 +65,13 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     return cast("Floats", soft)
 
 
-def like_skin(rgb: Pixels, face: Face) -> Marks | None:
+def like_skin(rgb: Pixels, face: Face, *, shine: bool = True) -> Marks | None:
     """Where a picture has the colours of a face's skin, below its chin in deep shade, too.
 
     Args:
         rgb: (h,w,3) uint8.
         face: in it.
+        shine: whether what is lighter within skin is skin, too; on a throat it may be worn.
 
     Returns:
         A reduced copy's (h,w), the shorter side no longer than 128, of 0 and 1; None where the
@@ -88,6 +86,8 @@ def like_skin(rgb: Pixels, face: Face) -> Marks | None:
     x, y, width = (value * scale for value in face)
     _, down = face_places(small.shape, (x, y, width))
     like = _like(small, skin, (down > _CHIN)[:, None]).astype(np.uint8)
+    if not shine:
+        return like
     return _with_shine(like, _planes(small)[0] - np.median(_planes(skin[None])[0]), width)
 
 

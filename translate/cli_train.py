@@ -68,7 +68,7 @@ def recipe(
         raise SettingsError(f"{out}: cannot be written ({error})") from None
     print(f"{out}: {new.targets} targets, {new.photos} photos; read it, it says what turns what")
     if kind == "scene":
-        light = "targets {:.2f}, photos {:.2f}".format(*new.light)
+        light = "targets {:.2f}, the first photos {:.2f}".format(*new.light)
         so = "walks set out from less light, and skies stay dark" if new.dark else "light stays"
         say(f"mean light of scenes: {light}: {so}")
     else:

@@ -194,8 +194,10 @@ class Frame:
             return result
         if window.drawn:
             result = one_mouth(result, face)
+            if self.finish.bare and self.finish.eyes is None:  # others may lie where cheeks are
+                result = bare_cheeks(result, face)
             if self.finish.bare:
-                result = bare_throat(bare_cheeks(result, face), rgb, window)
+                result = bare_throat(result, rgb, window)
             result = not_reddened(result, face)
         if lock == 0:
             return result

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from translate.bareness import Bools, like_skin, square
+from translate.bareness import like_skin, square
 from translate.faces import Face
 from translate.framing import Pixels, Window, extract
 from translate.matting import brightness
 from translate.skin import LUMA, Floats, face_places, no_redder, skin_colour
+from translate.strokes import Bools
 
 # Places and lengths in widths of the face's box, from its middle.
 _BESIDE, _TOP, _BOTTOM = 0.42, 0.44, 1.3  # looked at: so far to both sides, between these heights
@@ -73,7 +74,7 @@ def bare_throat(drawing: Pixels, rgb: Pixels, window: Window) -> Pixels:
 
 def _skin(photo: Pixels, face: Face) -> Bools | None:
     """(h,w): where a photo shows skin, its outline left out; None where it ends before cheeks."""
-    like = like_skin(photo, face)
+    like = like_skin(photo, face, shine=False)
     if like is None:
         return None
     like = cv2.morphologyEx(like, cv2.MORPH_CLOSE, square(_GAPS))

@@ -125,7 +125,7 @@ class Recipe(Settings):
         clip: gradients longer than so many times their usual length, as Adam remembers it, are
             shortened to that (Pascanu, Mikolov, Bengio 2013, with a bound that follows the run); 0
             shortens none. Without momentum a network that tells less and less overshoots more and
-            more, until nothing is left of it.
+            more, until nothing is left of it. Above 1: what is remembered are shortened ones.
         ema: decay of the exponential average of the weights.
         betas: of Adam.
         sample_travel: travel of the translations the samples and the card use, as a share of
@@ -202,6 +202,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if 0 < self.clip <= 1:
+            raise ValueError(f"clip is {self.clip:g}; use a number above 1, or 0 for none")
         sizes = [stage.size for stage in self.stages]
         if any(b not in (a, 2 * a) for a, b in itertools.pairwise(sizes)):
             raise ValueError(f"stage sizes {sizes} must stay equal or double from stage to stage")

@@ -21,14 +21,16 @@ def describe_run(trainer: Trainer) -> str:
                 f"{role:7} {source.path}: {len(images)} images, weight {source.weight:g}, "
                 f"{source.hold_out} more held out"
             )
+    if recipe.clip:
+        lines.append(f"gradients up to {recipe.clip:g} usual ones")
     for index, stage in enumerate(recipe.stages):
         network = recipe.network_at(index)
+        floor = f"; one less below {stage.auc_floor:g}" if stage.auc_floor else ""
         lines.append(
             f"stage {index}: {stage.size} px, channels {' '.join(map(str, network.channels))} "
             f"({network.parameters / 1e6:.2f} M parameters), {stage.updates} updates of "
             f"{stage.batch_size}, learning rate {stage.learning_rate:g}, K {stage.k_start} to "
-            f"{stage.k_max} (AUC above {stage.auc:g} or {stage.budget} updates each; "
-            f"less below {stage.auc_floor:g}), "
+            f"{stage.k_max} (AUC above {stage.auc:g} or {stage.budget} updates each{floor}), "
             f"step size {recipe.step_size_at(index):.4g}, R1 {recipe.r1_at(index):.4g} "
             f"and R2 {recipe.r2_at(index):.4g} every {recipe.r1_every}, noise {stage.noise:g}, "
             f"whole translations {stage.translated:g}, spoilt targets {stage.spoilt:g}"

@@ -47,7 +47,7 @@ class Start:
         recipe: the same, checked.
         targets, photos: how many pictures there are.
         faces: share of the targets looked at in which a face was found; NaN for scenes.
-        light: mean light of the scenes looked at, targets and photos, in [0,1]; NaN for faces.
+        light: mean light of the scenes looked at, targets and first photos; NaN for faces.
     """
 
     text: str

@@ -141,10 +141,11 @@ class Trainer:
         finite = torch.isfinite(loss + length.cpu())
         if not finite or loss > DIVERGED:
             found = f"{float(loss):.0f}" if finite else "not finite"
+            more = "" if self.recipe.clip else ", clip = 1.5"
             raise TrainingError(
                 f"the loss is {found} at update {position.update} of stage {position.stage}; "
                 "resume from the last checkpoint, or start again where there is none yet, with "
-                "a lower learning_rate, a higher r1 or clip = 1.5"
+                f"a lower learning_rate{more} or a higher r1"
             )
         if self.recipe.clip:
             self._shorten(length)
