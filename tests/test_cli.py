@@ -232,7 +232,6 @@ def test_console_script_and_closed_pipe(tiny_domain: Path) -> None:
     assert os.access(script, os.X_OK)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="torch has another OpenMP elsewhere")
 @pytest.mark.parametrize(
     ("own", "spins"),
     [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
