@@ -16,7 +16,7 @@ import numpy as np
 from translate.faces import Face
 from translate.framing import Pixels
 from translate.skin import Floats, cheeks, face_places
-from translate.strokes import Bools, Marks
+from translate.strokes import Bools, Marks, square
 
 _SMALL = 128  # pixels: shorter side of the copy that is looked at
 _SHADED, _LIT = 0.45, 75  # of the light of the cheeks' lit part, a percentile of it: what is
@@ -65,13 +65,12 @@ def bare_skin(rgb: Pixels, face: Face) -> Floats | None:
     return cast("Floats", soft)
 
 
-def like_skin(rgb: Pixels, face: Face, *, shine: bool = True) -> Marks | None:
+def like_skin(rgb: Pixels, face: Face) -> Marks | None:
     """Where a picture has the colours of a face's skin, below its chin in deep shade, too.
 
     Args:
         rgb: (h,w,3) uint8.
         face: in it.
-        shine: whether what is lighter within skin is skin, too; on a throat it may be worn.
 
     Returns:
         A reduced copy's (h,w), the shorter side no longer than 128, of 0 and 1; None where the
@@ -85,10 +84,10 @@ def like_skin(rgb: Pixels, face: Face, *, shine: bool = True) -> Marks | None:
     small = cast("Pixels", resized)
     x, y, width = (value * scale for value in face)
     _, down = face_places(small.shape, (x, y, width))
-    like = _like(small, skin, (down > _CHIN)[:, None]).astype(np.uint8)
-    if not shine:
-        return like
-    return _with_shine(like, _planes(small)[0] - np.median(_planes(skin[None])[0]), width)
+    below = (down > _CHIN)[:, None]
+    like = _like(small, skin, below).astype(np.uint8)
+    shone = _with_shine(like, _planes(small)[0] - np.median(_planes(skin[None])[0]), width)
+    return np.where(below, like, shone)  # what is light on a throat may be worn
 
 
 def _with_shine(like: Marks, lighter: Floats, width: float) -> Marks:
@@ -124,11 +123,6 @@ def _apart(colours: Sequence[Floats], own: Sequence[float]) -> Floats:
     share = (red * own_red + blue * own_blue) / (own_red**2 + own_blue**2 + 1)
     share = share.clip(*_SATURATION)
     return np.hypot(red - share * own_red, blue - share * own_blue)
-
-
-def square(side: int) -> Marks:
-    """What `cv2` takes for a neighbourhood."""
-    return np.ones((side, side), np.uint8)
 
 
 def _places(across: Floats, down: Floats) -> Bools:

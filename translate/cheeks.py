@@ -15,7 +15,7 @@ from translate.faces import Face
 from translate.framing import Pixels
 from translate.matting import brightness
 from translate.skin import face_places
-from translate.strokes import EDGE, Bools, Marks, painted_over
+from translate.strokes import EDGE, Bools, Marks, closed, painted_over
 
 # Places and lengths in widths of the face's box, from its middle.
 _BESIDE = (0.08, 0.46)  # so far to both sides cheeks are,
@@ -56,9 +56,7 @@ def bare_cheeks(drawing: Pixels, face: Face) -> Pixels:
 def _ink(part: Pixels, width: float) -> Marks:
     """(h,w) of 0 and 1: what is darker than what is around it (black top-hat)."""
     light = brightness(part)
-    side = max(3, round(_AROUND * width)) | 1
-    around = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
-    return (light < (1 - _INK) * around).astype(np.uint8)
+    return (light < (1 - _INK) * closed(light, _AROUND * width)).astype(np.uint8)
 
 
 def _strokes(ink: Marks, face: Face) -> Bools:

@@ -7,7 +7,6 @@ The longest and clearest line in the middle is the mouth.
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ from translate.faces import Face
 from translate.framing import Pixels
 from translate.matting import brightness
 from translate.skin import Floats, Oval, face_places, oval
-from translate.strokes import EDGE, Bools, Marks, painted_over
+from translate.strokes import EDGE, Bools, Marks, closed, painted_over
 
 # Places and lengths in widths of the face's box, from its middle.
 _ABOUT = Oval(axes=(0.3, 0.21), middle=0.35, fades=(1.0, 1.0001))  # noses end above, chins below
@@ -100,11 +99,9 @@ def _lines(part: Pixels, face: Face) -> tuple[Bools, Marks] | None:
 def _ink(part: Pixels, width: float, about: Floats) -> tuple[Floats, Marks]:
     """How much darker than around it a drawing is (black top-hat), and where that is ink."""
     light = brightness(part)
-    side = max(3, round(_SPAN * width)) | 1
-    square = np.ones((side, side), np.uint8)
-    closed = cast("Floats", cv2.morphologyEx(light, cv2.MORPH_CLOSE, square))
-    skin = np.median(closed[about > 0])
-    around = np.maximum(closed, np.float32(1 / 255))
+    plain = closed(light, _SPAN * width)
+    skin = np.median(plain[about > 0])
+    around = np.maximum(plain, np.float32(1 / 255))
     opened = light < _OPEN * skin
     darker = np.where(opened, 1 - light / max(skin, 1 / 255), 1 - light / around)
     return darker.astype(np.float32), (opened | (darker > _INK)).astype(np.uint8)

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from translate.bareness import square
 from translate.framing import Pixels
 from translate.matting import Floats, along_edges, brightness, grown
+from translate.strokes import square
 
 Bools = npt.NDArray[np.bool_]
 

@@ -1,4 +1,4 @@
-"""Strokes of a drawing that are none of it, and what is there instead."""
+"""Strokes of a drawing: what is around them, and what is there instead where one is none of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from translate.framing import Pixels
 
 Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
 Marks = npt.NDArray[np.uint8]
 
 EDGE = 3  # pixels: so far around it a stroke goes, too
@@ -28,7 +29,18 @@ def painted_over(drawing: Pixels, strokes: Bools, kept: Marks) -> Pixels:
     Returns:
         (h,w,3) uint8.
     """
-    square = np.ones((2 * EDGE + 1, 2 * EDGE + 1), np.uint8)
-    gone = cv2.dilate(strokes.astype(np.uint8), square)
+    gone = cv2.dilate(strokes.astype(np.uint8), square(2 * EDGE + 1))
     gone[kept > 0] = 0
     return cast("Pixels", cv2.inpaint(drawing, gone, _REACH, cv2.INPAINT_TELEA))
+
+
+def closed(light: Floats, length: float) -> Floats:
+    """(h,w) without what is dark and narrower than a length in pixels: what is around strokes, or
+    would be there (closing by a square, Serra 1982)."""
+    side = max(3, round(length)) | 1
+    return cast("Floats", cv2.morphologyEx(light, cv2.MORPH_CLOSE, square(side)))
+
+
+def square(side: int) -> Marks:
+    """What `cv2` takes for a neighbourhood."""
+    return np.ones((side, side), np.uint8)

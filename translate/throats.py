@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from translate.bareness import like_skin, square
+from translate.bareness import like_skin
 from translate.faces import Face
 from translate.framing import Pixels, Window, extract
 from translate.matting import brightness
 from translate.skin import LUMA, Floats, face_places, no_redder, skin_colour
-from translate.strokes import Bools
+from translate.strokes import Bools, closed, square
 
 # Places and lengths in widths of the face's box, from its middle.
 _BESIDE, _TOP, _BOTTOM = 0.42, 0.44, 1.3  # looked at: so far to both sides, between these heights
@@ -74,7 +74,7 @@ def bare_throat(drawing: Pixels, rgb: Pixels, window: Window) -> Pixels:
 
 def _skin(photo: Pixels, face: Face) -> Bools | None:
     """(h,w): where a photo shows skin, its outline left out; None where it ends before cheeks."""
-    like = like_skin(photo, face, shine=False)
+    like = like_skin(photo, face)
     if like is None:
         return None
     like = cv2.morphologyEx(like, cv2.MORPH_CLOSE, square(_GAPS))
@@ -87,8 +87,8 @@ def _skin(photo: Pixels, face: Face) -> Bools | None:
 def _ink(drawing: Pixels, width: float, skin: float) -> Bools:
     """(h,w): what is darker than what is around it; all dark where even that is."""
     light = brightness(drawing)
-    closed = cv2.morphologyEx(light, cv2.MORPH_CLOSE, square(max(3, round(_AROUND * width)) | 1))
-    return light < (1 - _INK) * np.maximum(closed, np.float32(max(_SHADED * skin, 1 / 255)))
+    around = closed(light, _AROUND * width)
+    return light < (1 - _INK) * np.maximum(around, np.float32(max(_SHADED * skin, 1 / 255)))
 
 
 def _jaw(ink: Bools, width: float) -> Floats:
