@@ -16,7 +16,7 @@ _SPINS = "20000"
 """Rounds, half a millisecond to a whole one, that a thread waits for others before it sleeps. GNU's
 OpenMP has 300,000, and with another busy program on a core a walk took five to thirty times as long
 as its share: each waited for threads that its own waiting kept from running. So many cost 1 % of a
-walk that has the cores for itself, 3,000 a quarter of it (`benchmarks/busy.py`)."""
+walk that has the cores for itself (`benchmarks/busy.py --busy 0`), 3,000 a quarter of it."""
 
 
 def wait_briefly() -> None:
